@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef XENTEST_BASE_CHILD_H
+#define XENTEST_BASE_CHILD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/loop.h"
+
+/*
+ * One child process with all its descendants, a time limit and its output in
+ * a file. Either a program or a function of ours runs in it; the latter keeps
+ * what parses foreign bytes (downloads, archives) out of the daemon.
+ */
+struct child;
+
+/* Time between TERM and KILL, in seconds: xentest.conf(5), timeout. */
+enum { CHILD_GRACE_S = 10 };
+
+struct child_spec {
+	const char *name; /* for messages: "xl create demo-pv1" */
+	/* A program: looked up in PATH, NULL at the end. */
+	const char *const *argv;
+	/*
+	 * Or a function: its 0 or negative errno is the child's result, its
+	 * error the result's message. Runs with the loop's signals restored.
+	 */
+	int (*function)(void *arg, struct err *e);
+	void *arg;
+
+	const char *const *environment; /* whole, NULL at the end; NULL: ours */
+	int dir_fd;	     /* working directory; -1: ours */
+	int output_fd;	     /* stdout and stderr; -1: /dev/null */
+	const char *user;    /* switch to; NULL: stay */
+	uint64_t limit_usec; /* 0 or UINT64_MAX: none */
+	/*
+	 * All processes that it leaves behind are its own, whatever they did
+	 * to get away: they are gone before it counts as ended. Only where
+	 * one such child runs at a time. A control group where the unit
+	 * delegates one (cgroups(7)), else orphans are adopted
+	 * (PR_SET_CHILD_SUBREAPER) and killed. Otherwise: its process group.
+	 */
+	bool whole_tree;
+};
+
+#define CHILD_SPEC_NONE \
+	((struct child_spec){ .dir_fd = -1, .output_fd = -1 })
+
+struct child_result {
+	int exit_status;    /* 0 to 255, or -1 */
+	int term_signal;    /* that ended it, or 0 */
+	bool timed_out;	    /* its limit passed: we ended it */
+	bool stopped;	    /* child_stop() ended it */
+	int number;	    /* of a function: its answer */
+	char message[1024]; /* of a function: its error */
+	uint64_t wall_usec;
+	uint64_t cpu_usec;	 /* user and system, with its descendants */
+	uint64_t memory_max_kib; /* cgroup memory.peak, else largest RSS */
+	unsigned int stragglers; /* processes left behind that were killed */
+};
+
+typedef void (*child_done_fn)(void *arg, const struct child_result *result);
+
+/**
+ * child_start() - start a child and be told of its end
+ * @spec: needed until this returns, but for @spec->name
+ * @done: called once from the loop; the child is freed after it returned
+ * @ret:  for child_stop(); borrowed. May be NULL
+ *
+ * A program that cannot be started ends with exit status 127 and says why in
+ * its output, as a shell does.
+ *
+ * Return: 0 or a negative errno when no process could be made; then @done is
+ * never called.
+ */
+int child_start(struct loop *loop, const struct child_spec *spec,
+		child_done_fn done, void *arg, struct child **ret,
+		struct err *e);
+
+/* End it now: TERM, then KILL after CHILD_GRACE_S. Its @done follows. */
+void child_stop(struct child *child);
+
+/**
+ * child_run() - child_start() and wait for the end in the loop
+ * @current: while it runs, *current is the child, for child_stop() from a
+ *           callback; NULL again afterwards. May be NULL
+ */
+int child_run(struct loop *loop, const struct child_spec *spec,
+	      struct child **current, struct child_result *ret, struct err *e);
+
+/**
+ * child_capture() - run a short program and take its output
+ * @argv:       NULL at the end
+ * @limit_usec: it may take
+ * @max:        bytes of stdout and stderr together that are kept; more is cut
+ * @ret_output: NUL-terminated; the caller's. May be NULL
+ * @result:     how it ended; may be NULL, then any end but exit 0 is -EPROTO
+ *              and the error quotes its last line
+ *
+ * Return: 0 or a negative errno.
+ */
+int child_capture(struct loop *loop, const char *const *argv,
+		  uint64_t limit_usec, size_t max, char **ret_output,
+		  struct child_result *result, struct err *e);
+
+/**
+ * child_describe() - "exit status 3", "signal 11 (Segmentation fault)", "timed
+ * out after 5s"
+ * @buffer: at least 96 bytes
+ *
+ * Return: @buffer.
+ */
+const char *child_describe(const struct child_result *result,
+			   char buffer[static 96]);
+
+#endif
