@@ -51,7 +51,7 @@ int file_make_dirs(int dir_fd, const char *path, mode_t mode, int *ret_fd,
 	if (copy == NULL)
 		return err_set(e, -ENOMEM, "out of memory");
 	while ((part = strsep(&rest, "/")) != NULL) {
-		int next;
+		int next = -1;
 		int r;
 
 		if (part[0] == '\0')

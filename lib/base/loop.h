@@ -60,8 +60,8 @@ void loop_source_freep(struct loop_source **source);
  * loop_run() - wait for and handle events until @done
  * @done: looked at before each wait; callbacks set it
  *
- * May be called from within a callback of an outer loop_run(), with another
- * @done: so a job written in steps can wait for each in turn.
+ * Not from within a callback. A job written in steps calls it once for each,
+ * with another @done.
  *
  * Return: 0, or the first negative errno of a callback.
  */
