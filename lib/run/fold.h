@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef XENTEST_RUN_FOLD_H
+#define XENTEST_RUN_FOLD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/json.h"
+#include "control/control.h"
+
+/*
+ * Folding a domain's record: what became of every test that it was given.
+ *
+ * Events of a domain's record; "entry" counts the lines of the domain's list
+ * from 0, "iteration" from 1:
+ *   domain     run, domain, hostname, system: "dom0" | "guest" | "bare"
+ *   plan       tests: names in order
+ *   test       entry, iteration, test, dir, state: "started" | "ended" |
+ *              "interrupted" | "skipped", and when ended: outcome, message,
+ *              exit_status or signal, expected (yes/no, when one was said)
+ *   step       entry, iteration, step, and exit_status or signal or
+ *              timed_out, message, wall_usec, cpu_usec, memory_max_kib, log
+ *   trouble    message
+ *   done       (every test of the list has ended in some way)
+ */
+
+enum fold_state {
+	FOLD_PENDING,
+	FOLD_RUNNING,	  /* started, no end yet */
+	FOLD_EXITED,	  /* run_command ended by itself: exit_status */
+	FOLD_SIGNALED,	  /* … by a signal */
+	FOLD_TIMED_OUT,	  /* run_command was ended by us */
+	FOLD_STEP_FAILED, /* a step before it failed: fetch, build, … */
+	FOLD_SKIPPED,	  /* a test that it requires did not do well */
+	FOLD_INTERRUPTED, /* the machine or the daemon went away under it */
+};
+
+struct fold_entry {
+	const char *test; /* borrowed from the control file */
+	enum fold_state state;
+	unsigned int iterations; /* begun */
+	int exit_status;	 /* of the last iteration */
+	int term_signal;
+	bool expected_known;
+	bool expected;
+	char step[16]; /* the one that failed, or that is running */
+	char message[256];
+	uint64_t wall_usec; /* of all steps so far */
+};
+
+struct fold {
+	struct fold_entry *entries; /* as the domain's list */
+	size_t count;
+	uint64_t events; /* how many were folded */
+	bool done;
+};
+
+/**
+ * fold_new() - every test pending
+ * @domain: its list; outlives the fold
+ */
+int fold_new(const struct control_domain *domain, struct fold **ret,
+	     struct err *e);
+/* Take one event in; as a visitor of record_open() and record_read(). */
+void fold_event(void *fold, const struct json *event);
+void fold_free(struct fold *fold);
+void fold_freep(struct fold **fold);
+
+/* Did the test end as it should: exit status expected, 0 if none was said? */
+bool fold_is_good(const struct fold_entry *entry);
+
+/**
+ * fold_describe() - what became of a test, in words
+ * @buffer: "exit status 0", "timed out", "build failed: exit status 2", …
+ *
+ * Return: @buffer.
+ */
+const char *fold_describe(const struct fold_entry *entry,
+			  char buffer[static 320]);
+
+#endif
