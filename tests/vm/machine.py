@@ -1,0 +1,375 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Drive the emulated test machine: power, a root shell, files.
+
+A Machine is a QEMU process on a copy-on-write overlay of an image that
+make-image made. COM1 (GRUB, Xen, kernels) goes to a log; COM2 is a root shell
+of dom0, or of plain Linux. /host in the machine is a directory of the host.
+
+    with Machine(Path("build/vm/image"), Path("build/vm/run")) as machine:
+        machine.start()
+        machine.wait_shell()
+        status, output = machine.sh("uname -r")
+
+No QEMU outlives the Python process that started it, however that one ends.
+Times under emulation vary a lot: give limits of five times what is usual.
+"""
+
+from __future__ import annotations
+
+import argparse
+import atexit
+import re
+import secrets
+import select
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+
+BOOT_ID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+# What the shell's unit prints when it starts: see xentest-shell.service.
+GREETING = re.compile(rf"xentest-shell ({BOOT_ID})")
+# A serial line may lose what nobody reads yet: long commands go through /host.
+SERIAL_COMMAND_MAX = 1500
+XEN = "xen-gnulinux-simple-$(findmnt -no UUID /)"
+
+
+class MachineError(Exception):
+    """The machine did not do what was asked within its time."""
+
+
+class ShellLost(MachineError):
+    """The shell went away under a command: a reboot, a crash, a power cut."""
+
+
+class Machine:
+    """One emulated machine; see the module's description.
+
+    image_dir: what make-image made; never written
+    state_dir: the overlay disk, com1.log, com2.log, share/ (/host inside)
+    """
+
+    def __init__(
+        self,
+        image_dir: Path,
+        state_dir: Path,
+        *,
+        memory_mb: int = 2560,
+        cpus: int = 2,
+        share_dir: Path | None = None,
+    ) -> None:
+        self.image = (image_dir / "dom0.img").resolve()
+        self.state_dir = state_dir.resolve()
+        self.share_dir = (share_dir or self.state_dir / "share").resolve()
+        self.console_log = self.state_dir / "com1.log"
+        self.boot_id = ""
+        self._memory_mb = memory_mb
+        self._cpus = cpus
+        self._qemu: subprocess.Popen[bytes] | None = None
+        self._shell: socket.socket | None = None
+        self._unread = ""
+        # The path of a socket has at most 107 bytes.
+        self._run_dir = Path(tempfile.mkdtemp(prefix="xentest-vm-"))
+        atexit.register(self.stop)
+
+    def __enter__(self) -> Machine:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    # Power
+
+    def start(self, *, fresh: bool = False) -> None:
+        """Switch on. fresh: with the image's disk, not what is left of a run."""
+        if self._qemu is not None:
+            raise MachineError("the machine is on already")
+        self.state_dir.mkdir(parents=True, exist_ok=True)
+        self.share_dir.mkdir(parents=True, exist_ok=True)
+        self._run_dir.mkdir(mode=0o700, exist_ok=True)
+        self._make_overlay(fresh)
+        with (self.state_dir / "qemu.log").open("ab") as log:
+            self._qemu = subprocess.Popen(
+                self._command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        self._shell = self._connect("com2")
+        self._unread = ""
+        self.boot_id = ""
+
+    def stop(self) -> None:
+        """Pull the plug, for good. Does nothing on a machine that is off."""
+        self._kill()
+        shutil.rmtree(self._run_dir, ignore_errors=True)
+
+    def power_cut(self) -> None:
+        """Pull the plug and switch on again, on the same disk.
+
+        What the machine had synced is there, what it held in memory is lost.
+        """
+        self._kill()
+        self.start()
+
+    def reboot(self, entry: str | None = None, *, timeout: float = 600) -> str:
+        """Reboot in an orderly way, once into the GRUB entry. Returns the boot id.
+
+        entry: an id or title for grub-reboot, in double quotes for a shell, so
+        that XEN works: Debian's own entry for the newest hypervisor.
+        """
+        old = self.boot_id or self.wait_shell(timeout=timeout)
+        if entry is not None:
+            self.check(f'grub-reboot "{entry}" && sync', timeout=120)
+        # Later than the answer to this command, which would be lost otherwise.
+        self.check("(sleep 1; systemctl reboot) &", timeout=120)
+        return self.wait_shell(timeout=timeout, after=old)
+
+    # The shell
+
+    def wait_shell(self, timeout: float = 600, *, after: str | None = None) -> str:
+        """Wait until a shell answers, and return the id of its boot.
+
+        after: the id of a boot that is to be over; its shell does not count
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            token = secrets.token_hex(8)
+            self._send(f"\necho {token} $(cat /proc/sys/kernel/random/boot_id)\n")
+            wait_s = min(3.0, deadline - time.monotonic())
+            found = self._expect(re.compile(rf"{token} ({BOOT_ID})"), wait_s)
+            if found is not None and found[1] != after:
+                self.boot_id = found[1]
+                return self.boot_id
+            if time.monotonic() >= deadline:
+                raise MachineError(
+                    f"no shell within {timeout:.0f} s; see {self.console_log}"
+                )
+
+    def sh(self, command: str, timeout: float = 300) -> tuple[int, str]:
+        """Run a bash command; returns its exit status, and its output and errors.
+
+        After timeout seconds it is ended: status 124. ShellLost: it did not end
+        because the machine went down under it.
+        """
+        if len(command) > SERIAL_COMMAND_MAX:
+            name = self._share_file(command.encode()).name
+            command = f"trap 'rm /host/{name}' EXIT; . /host/{name}"
+        token = secrets.token_hex(8)
+        self._send(
+            f"\necho; echo begin-{token}; "
+            f"timeout -k 10 {timeout:g} bash -c {shlex.quote(command)} </dev/null 2>&1; "
+            f'echo "<end-{token} $?>"\n'
+        )
+        end = re.compile(
+            rf"begin-{token}\n(?P<output>.*?)<end-{token} (?P<status>\d+)>|{GREETING.pattern}",
+            re.DOTALL,
+        )
+        found = self._expect(end, timeout + 60)
+        if found is None:
+            raise ShellLost(f"no answer within {timeout + 60:.0f} s: {command}")
+        if found["status"] is None:
+            raise ShellLost(f"the machine rebooted under: {command}")
+        return int(found["status"]), found["output"]
+
+    def check(self, command: str, timeout: float = 300) -> str:
+        """Run a command that must succeed; returns its output."""
+        status, output = self.sh(command, timeout)
+        if status != 0:
+            raise MachineError(f"exit status {status}: {command}\n{output}")
+        return output
+
+    def wait_for(
+        self, command: str, timeout: float = 600, interval: float = 2.0
+    ) -> str:
+        """Repeat a command until it succeeds, across reboots; returns its output."""
+        deadline = time.monotonic() + timeout
+        output = ""
+        while time.monotonic() < deadline:
+            try:
+                status, output = self.sh(command, timeout=60)
+                if status == 0:
+                    return output
+            except ShellLost:
+                self.wait_shell(timeout=max(1.0, deadline - time.monotonic()))
+            time.sleep(interval)
+        raise MachineError(f"not true within {timeout:.0f} s: {command}\n{output}")
+
+    def type_console(self, keys: bytes) -> None:
+        """Type on COM1: three times CTRL-a switches between Xen and dom0."""
+        with self._connect("com1") as console:
+            console.sendall(keys)
+
+    # Files
+
+    def put(self, path: str, content: bytes, *, mode: int = 0o644) -> None:
+        """Write a file in the machine, whole or not at all, and durably."""
+        shared = self._share_file(content)
+        target, new = shlex.quote(path), shlex.quote(path + ".put")
+        self.check(
+            f"install -D -m {mode:o} /host/{shared.name} {new} && "
+            f'sync {new} && mv {new} {target} && sync "$(dirname {target})"'
+        )
+        shared.unlink()
+
+    def get(self, path: str) -> bytes:
+        """Read a file of the machine."""
+        shared = self._share_file(b"")
+        self.check(f"cat {shlex.quote(path)} >/host/{shared.name}")
+        content = shared.read_bytes()
+        shared.unlink()
+        return content
+
+    def pull_dir(self, path: str, host_path: Path, *, timeout: float = 600) -> None:
+        """Copy a directory of the machine to the host, which has none there yet."""
+        name = f"pull-{secrets.token_hex(4)}"
+        self._mount_share()
+        self.check(f"cp -rL {shlex.quote(path)} /host/{name}", timeout)
+        host_path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(self.share_dir / name, host_path)
+
+    def push_dir(self, host_path: Path, path: str, *, timeout: float = 600) -> None:
+        """Copy the content of a directory of the host into one of the machine."""
+        name = f"push-{secrets.token_hex(4)}"
+        shutil.copytree(host_path, self.share_dir / name, symlinks=True)
+        self._mount_share()
+        target = shlex.quote(path)
+        self.check(f"mkdir -p {target} && cp -r /host/{name}/. {target}", timeout)
+        shutil.rmtree(self.share_dir / name)
+
+    def _share_file(self, content: bytes) -> Path:
+        self._mount_share()
+        path = self.share_dir / f"file-{secrets.token_hex(4)}"
+        path.write_bytes(content)
+        return path
+
+    def _mount_share(self) -> None:
+        self.check("mountpoint -q /host || mount /host", timeout=60)
+
+    # QEMU
+
+    def _make_overlay(self, fresh: bool) -> None:
+        overlay = self.state_dir / "disk.qcow2"
+        if overlay.exists() and not fresh:
+            return
+        overlay.unlink(missing_ok=True)
+        command = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw"]
+        subprocess.run([*command, "-b", self.image, overlay], check=True)
+
+    def _command(self) -> list[str]:
+        def serial(name: str) -> list[str]:
+            log = self.state_dir / f"{name}.log"
+            path = self._run_dir / name
+            socket_ = f"socket,id={name},path={path},server=on,wait=off"
+            chardev = f"{socket_},logfile={log},logappend=on"
+            return ["-chardev", chardev, "-serial", f"chardev:{name}"]
+
+        # The kernel ends QEMU together with the process that started it.
+        command = ["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64"]
+        # Nested paging, for PVH guests. Other CPU models crash dom0 under TCG.
+        command += ["-machine", "q35", "-cpu", "qemu64,+npt"]
+        command += ["-accel", "tcg,thread=multi", "-smp", str(self._cpus)]
+        command += ["-m", str(self._memory_mb), "-display", "none", "-nic", "none"]
+        command += serial("com1") + serial("com2")
+        # The host stays up in a power cut, so nothing need reach its disk.
+        disk = f"file={self.state_dir}/disk.qcow2,format=qcow2,cache=unsafe"
+        command += ["-drive", f"{disk},if=virtio,discard=unmap"]
+        share = f"local,path={self.share_dir},mount_tag=hostshare"
+        return [*command, "-virtfs", f"{share},security_model=none"]
+
+    def _connect(self, name: str) -> socket.socket:
+        connection = socket.socket(socket.AF_UNIX)
+        for _ in range(300):
+            self._must_run()
+            try:
+                connection.connect(str(self._run_dir / name))
+                return connection
+            except OSError:
+                time.sleep(0.1)
+        raise MachineError(f"QEMU opens no {name}; see {self.state_dir}/qemu.log")
+
+    def _must_run(self) -> subprocess.Popen[bytes]:
+        if self._qemu is None:
+            raise MachineError("the machine is off")
+        if self._qemu.poll() is not None:
+            raise MachineError(f"QEMU ended; see {self.state_dir}/qemu.log")
+        return self._qemu
+
+    def _kill(self) -> None:
+        if self._shell is not None:
+            self._shell.close()
+            self._shell = None
+        if self._qemu is not None:
+            self._qemu.kill()
+            self._qemu.wait()
+            self._qemu = None
+
+    def _send(self, text: str) -> None:
+        self._must_run()
+        assert self._shell is not None
+        self._receive(0)
+        self._unread = ""
+        try:
+            self._shell.sendall(text.encode())
+        except OSError as error:
+            raise MachineError(f"COM2: {error}") from error
+
+    def _receive(self, timeout: float) -> None:
+        """Add what COM2 sends, if anything comes within the time."""
+        assert self._shell is not None
+        while select.select([self._shell], [], [], max(0.0, timeout))[0]:
+            data = self._shell.recv(1 << 16)
+            if not data:
+                raise MachineError("QEMU closed COM2")
+            self._unread += data.decode(errors="replace").replace("\r", "")
+            timeout = 0
+
+    def _expect(self, wanted: re.Pattern[str], timeout: float) -> re.Match[str] | None:
+        """Read COM2 until the pattern is there; None: not within the time."""
+        deadline = time.monotonic() + timeout
+        while True:
+            found = wanted.search(self._unread)
+            if found is not None:
+                self._unread = self._unread[found.end() :]
+                return found
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return None
+            self._must_run()
+            self._receive(min(left, 5.0))
+
+
+def main() -> int:
+    """Run one command in a machine made for it, and print what it prints."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("verb", choices=["run"])
+    parser.add_argument("image_dir", type=Path)
+    parser.add_argument("--xen", action="store_true", help="boot Debian's Xen first")
+    parser.add_argument("--state", type=Path, help="keep disk and logs here")
+    parser.add_argument("--timeout", type=float, default=600)
+    parser.add_argument("command", nargs="+", help="after --")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="xentest-state-") as scratch:
+        with Machine(options.image_dir, options.state or Path(scratch)) as machine:
+            machine.start()
+            machine.wait_shell()
+            if options.xen:
+                machine.reboot(XEN)
+            status, output = machine.sh(" ".join(options.command), options.timeout)
+    sys.stdout.write(output)
+    return status
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except MachineError as problem:
+        sys.exit(f"machine.py: {problem}")
