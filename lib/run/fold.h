@@ -41,6 +41,7 @@ struct fold_entry {
 	const char *test; /* borrowed from the control file */
 	enum fold_state state;
 	unsigned int iterations; /* begun */
+	unsigned int good;	 /* of them ended as they should */
 	int exit_status;	 /* of the last iteration */
 	int term_signal;
 	bool expected_known;
@@ -68,7 +69,10 @@ void fold_event(void *fold, const struct json *event);
 void fold_free(struct fold *fold);
 void fold_freep(struct fold **fold);
 
-/* Did the test end as it should: exit status expected, 0 if none was said? */
+/*
+ * Did the test end as it should, in every iteration: with an exit status that
+ * was expected, with 0 if none was said?
+ */
 bool fold_is_good(const struct fold_entry *entry);
 
 /**

@@ -84,4 +84,7 @@ int record_read(int dir_fd, const char *name,
 		void (*visit)(void *arg, const struct json *event), void *arg,
 		struct err *e);
 
+/* An event's "time" in microseconds since 1970, UTC; 0 when it has none. */
+uint64_t record_time_usec(const struct json *event);
+
 #endif

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "run/fold.h"
+
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/text.h"
+
+/* What may stand in an event that somebody else wrote: bounded, and plain. */
+static void take_text(char *buffer, size_t size, const struct json *event,
+		      const char *key)
+{
+	snprintf(buffer, size, "%s", json_get_string(event, key, ""));
+	text_plain(buffer);
+}
+
+int fold_new(const struct control_domain *domain, struct fold **ret,
+	     struct err *e)
+{
+	CLEANUP(fold_freep) struct fold *fold = calloc(1, sizeof(*fold));
+
+	if (fold == NULL)
+		return err_set(e, -ENOMEM, "out of memory");
+	fold->count = domain->entry_count;
+	fold->entries = calloc(fold->count + 1, sizeof(*fold->entries));
+	if (fold->entries == NULL)
+		return err_set(e, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < fold->count; i++)
+		fold->entries[i].test = domain->entries[i].test->name;
+	*ret = TAKE_PTR(fold);
+	return 0;
+}
+
+static struct fold_entry *entry_of(struct fold *fold, const struct json *event)
+{
+	int64_t number = json_get_int(event, "entry", -1);
+
+	if (number < 0 || (uint64_t)number >= fold->count)
+		return NULL;
+	return &fold->entries[number];
+}
+
+static void take_step(struct fold_entry *entry, const struct json *event)
+{
+	int64_t usec = json_get_int(event, "wall_usec", 0);
+
+	/* The cleanup comes after the end, and does not change it. */
+	if (entry->state == FOLD_RUNNING)
+		take_text(entry->step, sizeof(entry->step), event, "step");
+	if (usec > 0)
+		entry->wall_usec += (uint64_t)usec;
+}
+
+static enum fold_state state_of(const char *outcome)
+{
+	static const struct {
+		const char *word;
+		enum fold_state state;
+	} words[] = {
+		{ "exited", FOLD_EXITED },
+		{ "signaled", FOLD_SIGNALED },
+		{ "timed out", FOLD_TIMED_OUT },
+		{ "step failed", FOLD_STEP_FAILED },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (strcmp(outcome, words[i].word) == 0)
+			return words[i].state;
+	return FOLD_INTERRUPTED; /* nobody's word is a pass */
+}
+
+static bool ended_well(const struct fold_entry *entry)
+{
+	if (entry->state != FOLD_EXITED)
+		return false;
+	return entry->expected_known ? entry->expected :
+				       entry->exit_status == 0;
+}
+
+static void take_end(struct fold_entry *entry, const struct json *event)
+{
+	entry->state = state_of(json_get_string(event, "outcome", ""));
+	entry->exit_status = (int)json_get_int(event, "exit_status", -1);
+	entry->term_signal = (int)json_get_int(event, "signal", 0);
+	entry->expected_known = json_get(event, "expected") != NULL;
+	entry->expected = json_get_bool(event, "expected", false);
+	take_text(entry->step, sizeof(entry->step), event, "step");
+	take_text(entry->message, sizeof(entry->message), event, "message");
+	if (ended_well(entry))
+		entry->good++;
+}
+
+static void take_test(struct fold_entry *entry, const struct json *event)
+{
+	const char *state = json_get_string(event, "state", "");
+
+	if (strcmp(state, "started") == 0) {
+		entry->state = FOLD_RUNNING;
+		entry->iterations++;
+		entry->step[0] = '\0';
+	} else if (strcmp(state, "ended") == 0) {
+		take_end(entry, event);
+	} else if (strcmp(state, "interrupted") == 0) {
+		entry->state = FOLD_INTERRUPTED;
+		take_text(entry->step, sizeof(entry->step), event, "step");
+		take_text(entry->message, sizeof(entry->message), event,
+			  "message");
+	} else if (strcmp(state, "skipped") == 0) {
+		entry->state = FOLD_SKIPPED;
+		take_text(entry->message, sizeof(entry->message), event,
+			  "message");
+	}
+}
+
+void fold_event(void *arg, const struct json *event)
+{
+	struct fold *fold = arg;
+	const char *name = json_get_string(event, "event", "");
+	struct fold_entry *entry = entry_of(fold, event);
+
+	fold->events++;
+	if (strcmp(name, "done") == 0)
+		fold->done = true;
+	else if (entry != NULL && strcmp(name, "test") == 0)
+		take_test(entry, event);
+	else if (entry != NULL && strcmp(name, "step") == 0)
+		take_step(entry, event);
+}
+
+void fold_free(struct fold *fold)
+{
+	if (fold == NULL)
+		return;
+	free(fold->entries);
+	free(fold);
+}
+
+void fold_freep(struct fold **fold)
+{
+	fold_free(*fold);
+}
+
+bool fold_is_good(const struct fold_entry *entry)
+{
+	return ended_well(entry) && entry->good == entry->iterations;
+}
+
+static const char *signal_name(int number)
+{
+	return number > 0 && number < 65 ? strsignal(number) : "unknown";
+}
+
+static void describe(const struct fold_entry *entry, char buffer[static 320])
+{
+	switch (entry->state) {
+	case FOLD_PENDING:
+		snprintf(buffer, 320, "not run");
+		break;
+	case FOLD_RUNNING:
+		snprintf(buffer, 320, "not ended");
+		break;
+	case FOLD_EXITED:
+		snprintf(buffer, 320, "exit status %d%s", entry->exit_status,
+			 !entry->expected_known ? "" :
+			 entry->expected	? " (as expected)" :
+						  " (not as expected)");
+		break;
+	case FOLD_SIGNALED:
+		snprintf(buffer, 320, "signal %d (%s)", entry->term_signal,
+			 signal_name(entry->term_signal));
+		break;
+	case FOLD_TIMED_OUT:
+		snprintf(buffer, 320, "%s",
+			 entry->message[0] == '\0' ? "timed out" :
+						     entry->message);
+		break;
+	case FOLD_STEP_FAILED:
+		snprintf(buffer, 320, "%s failed: %s", entry->step,
+			 entry->message);
+		break;
+	case FOLD_SKIPPED:
+		snprintf(buffer, 320, "skipped: %s", entry->message);
+		break;
+	case FOLD_INTERRUPTED:
+		snprintf(buffer, 320, "interrupted: %s", entry->message);
+		break;
+	}
+}
+
+const char *fold_describe(const struct fold_entry *entry,
+			  char buffer[static 320])
+{
+	describe(entry, buffer);
+	if (entry->iterations > 1) {
+		size_t length = strlen(buffer);
+
+		snprintf(buffer + length, 320 - length, "; %u of %u times good",
+			 entry->good, entry->iterations);
+	}
+	return buffer;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef XENTEST_RUN_TESTING_H
+#define XENTEST_RUN_TESTING_H
+
+#include <stdbool.h>
+
+#include "base/child.h"
+#include "base/err.h"
+#include "base/journal.h"
+#include "base/loop.h"
+#include "control/control.h"
+#include "run/fold.h"
+#include "run/record.h"
+
+/*
+ * Running a domain's list of tests, one after the other: per test fetch,
+ * build, install, run, collect, cleanup. Each step is a child with a time
+ * limit and a log of its own in LOCAL/TEST/STEP.log, and one line in the
+ * record. A step that fails ends its test, never the list.
+ */
+struct testing {
+	struct loop *loop;
+	const struct control *control;
+	const struct control_domain *domain;
+	struct record *record;
+	struct fold *fold;	/* of that record */
+	struct journal about;	/* run and domain; test and step are set here */
+	const char *hostname;
+	const char *shared_dir; /* for XENTEST_SHARED */
+	int local_fd;		/* results; named after the test, then .2, .3 */
+	int temp_fd;		/* the domain's tempdir */
+	int cache_fd;		/* downloads; -1: none are kept */
+
+	/* Told before each step and once a test has ended (step NULL). */
+	void (*progress)(void *arg, const struct testing *testing);
+	void *arg;
+
+	/* Where it stands, for progress. */
+	size_t entry;
+	unsigned int iteration;
+	const char *step;
+
+	struct child *current; /* for testing_stop() */
+	bool stopping;
+};
+
+/**
+ * testing_run() - run what the record does not show as ended
+ *
+ * A test that the record shows as begun is noted as interrupted and not run
+ * again. The record is synced before each test's first step, which also
+ * makes the end of the test before it durable, and at the end of the list.
+ *
+ * Return: 0 when every test has ended in some way; -ECANCELED after
+ * testing_stop(); another negative errno when the record cannot be written.
+ */
+int testing_run(struct testing *testing, struct err *e);
+
+/* From a callback: end the step that is running, and the list. */
+void testing_stop(struct testing *testing);
+
+#endif
