@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "xen/toolstack.h"
+
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/child.h"
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/text.h"
+
+#define SECOND_USEC UINT64_C(1000000)
+
+enum {
+	WORDS_MAX = 512, /* of xl that an error quotes, in bytes */
+	LINES_MAX = 3,
+	ARGUMENTS_MAX = 8,
+	CONFIG_BYTES_MAX = 1024 * 1024,
+};
+
+struct toolstack {
+	struct child *child;
+	toolstack_done_fn done;
+	void *arg;
+	char *name; /* "xl create /etc/xen/vm1.cfg" */
+	int words_fd; /* what it printed */
+};
+
+static void toolstack_free(struct toolstack *call)
+{
+	if (call == NULL)
+		return;
+	free(call->name);
+	fd_close(&call->words_fd);
+	free(call);
+}
+
+static void toolstack_freep(struct toolstack **call)
+{
+	toolstack_free(*call);
+}
+
+/* ---- xl's last words --------------------------------------------------- */
+
+/* Where the last few lines of a text begin; its last newline is cut off. */
+static char *last_lines(char *text)
+{
+	size_t length = strlen(text);
+	unsigned int newlines = 0;
+
+	while (length > 0 && text[length - 1] == '\n')
+		text[--length] = '\0';
+	while (length > 0) {
+		if (text[length - 1] == '\n' && ++newlines == LINES_MAX)
+			break;
+		length--;
+	}
+	return text + length;
+}
+
+/* The lines joined by "; ", plain. */
+static void join_lines(const char *lines, char words[static WORDS_MAX])
+{
+	size_t used = 0;
+
+	for (; *lines != '\0' && used + 3 < WORDS_MAX; lines++) {
+		if (*lines == '\n')
+			words[used++] = ';';
+		words[used++] = *lines == '\n' ? ' ' : *lines;
+	}
+	words[used] = '\0';
+	text_plain(words);
+}
+
+static void read_words(int fd, char words[static WORDS_MAX])
+{
+	char bytes[WORDS_MAX];
+	CLEANUP(freep) char *text = NULL;
+	off_t end = lseek(fd, 0, SEEK_END);
+	off_t from = end > WORDS_MAX ? end - WORDS_MAX : 0;
+	ssize_t length;
+
+	words[0] = '\0';
+	length = pread(fd, bytes, sizeof(bytes), from);
+	for (ssize_t i = 0; i < length; i++)
+		if (bytes[i] == '\0')
+			bytes[i] = '?';
+	text = length > 0 ? text_valid_utf8(bytes, (size_t)length) : NULL;
+	if (text != NULL)
+		join_lines(last_lines(text), words);
+}
+
+/* ---- its end ----------------------------------------------------------- */
+
+static int judge(const struct toolstack *call, const struct child_result *result,
+		 struct err *e)
+{
+	char words[WORDS_MAX];
+	char how[96];
+	int r = -EPROTO;
+
+	if (result->exit_status == 0 && !result->timed_out)
+		return 0;
+	read_words(call->words_fd, words);
+	/* As lib/base/child.c says it, not as a wrapper script might. */
+	if (result->exit_status == 127 && strncmp(words, "xl: start: ", 11) == 0)
+		return err_set(e, -ENOENT,
+			       "%s: cannot start xl: %s; are Xen's tools installed?",
+			       call->name, words + 11);
+	if (result->timed_out)
+		r = -ETIMEDOUT;
+	else if (result->stopped)
+		r = -ECANCELED;
+	return err_set(e, r, "%s: %s%s%s", call->name,
+		       child_describe(result, how), words[0] == '\0' ? "" : ": ",
+		       words);
+}
+
+static void on_done(void *arg, const struct child_result *result)
+{
+	CLEANUP(toolstack_freep) struct toolstack *call = arg;
+	struct err e = ERR_NONE;
+	int r = judge(call, result, &e);
+
+	call->done(call->arg, r, &e);
+}
+
+/* ---- its beginning ----------------------------------------------------- */
+
+static int call_new(toolstack_done_fn done, void *arg, char *name,
+		    struct toolstack **ret, struct err *e)
+{
+	CLEANUP(toolstack_freep) struct toolstack *call =
+		calloc(1, sizeof(*call));
+
+	if (call == NULL || name == NULL) {
+		free(name);
+		return err_set(e, -ENOMEM, "out of memory");
+	}
+	call->name = name;
+	call->done = done;
+	call->arg = arg;
+	call->words_fd = memfd_create("xl", MFD_CLOEXEC);
+	if (call->words_fd < 0)
+		return err_errno(e, "make room for what xl says");
+	*ret = TAKE_PTR(call);
+	return 0;
+}
+
+/* Takes @name over. Output goes to @output_fd, if it is not -1. */
+static int start(struct loop *loop, const char *const *argv, char *name,
+		 int output_fd, uint64_t limit_usec, toolstack_done_fn done,
+		 void *arg, struct toolstack **ret, struct err *e)
+{
+	CLEANUP(toolstack_freep) struct toolstack *call = NULL;
+	struct child_spec spec = CHILD_SPEC_NONE;
+	int r;
+
+	r = call_new(done, arg, name, &call, e);
+	if (r < 0 || call == NULL)
+		return r;
+	spec.name = call->name;
+	spec.argv = argv;
+	spec.output_fd = output_fd >= 0 ? output_fd : call->words_fd;
+	spec.limit_usec = limit_usec;
+	r = child_start(loop, &spec, on_done, call, &call->child, e);
+	if (r < 0)
+		return r;
+	if (ret != NULL)
+		*ret = call;
+	TAKE_PTR(call); /* its own end frees it */
+	return 0;
+}
+
+int toolstack_create_paused(struct loop *loop, const char *config,
+			    uint64_t limit_usec, toolstack_done_fn done,
+			    void *arg, struct toolstack **ret, struct err *e)
+{
+	/* -f, because a bare argument with '=' in it would be a setting. */
+	const char *const argv[] = { "xl", "create", "-p", "-f", config, NULL };
+
+	return start(loop, argv, text_format("xl create %s", config), -1,
+		     limit_usec, done, arg, ret, e);
+}
+
+/* ---- the name in a config ---------------------------------------------- */
+
+/* The value in `name = "value"`, or NULL when the line says something else. */
+static char *name_in_line(const char *line)
+{
+	char quote;
+
+	line += strspn(line, " \t");
+	if (strncmp(line, "name", 4) != 0)
+		return NULL;
+	line += 4 + strspn(line + 4, " \t");
+	if (*line != '=')
+		return NULL;
+	line += 1 + strspn(line + 1, " \t");
+	quote = *line;
+	if ((quote != '"' && quote != '\'') || strchr(line + 1, quote) == NULL)
+		return NULL;
+	return strndup(line + 1, (size_t)(strchr(line + 1, quote) - line - 1));
+}
+
+char *toolstack_config_name(const char *config)
+{
+	CLEANUP(freep) char *bytes = NULL;
+	struct err ignored = ERR_NONE;
+	char *name = NULL;
+	char *rest;
+
+	if (file_read(AT_FDCWD, config, CONFIG_BYTES_MAX, &bytes, NULL,
+		      &ignored) < 0)
+		return NULL;
+	rest = bytes;
+	for (char *line; (line = strsep(&rest, "\n;")) != NULL;) {
+		char *found = name_in_line(line);
+
+		if (found == NULL)
+			continue;
+		free(name); /* as in xl, the last one counts */
+		name = found;
+	}
+	return name;
+}
+
+static int start_on_domain(struct loop *loop, const char *verb,
+			   const char *option, unsigned int domid,
+			   toolstack_done_fn done, void *arg,
+			   struct toolstack **ret, struct err *e)
+{
+	const char *argv[ARGUMENTS_MAX] = { "xl", verb };
+	char number[16];
+	size_t count = 2;
+
+	snprintf(number, sizeof(number), "%u", domid);
+	if (option != NULL)
+		argv[count++] = option;
+	argv[count] = number;
+	return start(loop, argv, text_format("xl %s %u", verb, domid), -1,
+		     TOOLSTACK_SHORT_S * SECOND_USEC, done, arg, ret, e);
+}
+
+int toolstack_unpause(struct loop *loop, unsigned int domid,
+		      toolstack_done_fn done, void *arg, struct toolstack **ret,
+		      struct err *e)
+{
+	return start_on_domain(loop, "unpause", NULL, domid, done, arg, ret, e);
+}
+
+int toolstack_shutdown(struct loop *loop, unsigned int domid,
+		       toolstack_done_fn done, void *arg,
+		       struct toolstack **ret, struct err *e)
+{
+	return start_on_domain(loop, "shutdown", "-F", domid, done, arg, ret,
+			       e);
+}
+
+int toolstack_destroy(struct loop *loop, unsigned int domid,
+		      toolstack_done_fn done, void *arg, struct toolstack **ret,
+		      struct err *e)
+{
+	return start_on_domain(loop, "destroy", NULL, domid, done, arg, ret, e);
+}
+
+int toolstack_dmesg(struct loop *loop, int output_fd, toolstack_done_fn done,
+		    void *arg, struct toolstack **ret, struct err *e)
+{
+	static const char *const argv[] = { "xl", "dmesg", NULL };
+
+	return start(loop, argv, text_format("xl dmesg"), output_fd,
+		     TOOLSTACK_SHORT_S * SECOND_USEC, done, arg, ret, e);
+}
+
+void toolstack_cancel(struct toolstack *call)
+{
+	if (call != NULL)
+		child_stop(call->child);
+}
