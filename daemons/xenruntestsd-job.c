@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "xenruntestsd.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <syslog.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/notify.h"
+#include "base/text.h"
+#include "run/share.h"
+
+enum {
+	DELIVER_LIMIT_S = 10 * 60,
+	DELIVER_TRIES = 6, /* at the end, with growing pauses: 1, 2, 4, … s */
+};
+
+#define STATE_KEY "data/xentest/state"
+
+/* ---- telling how far it is --------------------------------------------- */
+
+static void put_state(const struct job *job, const char *state,
+		      const struct testing *testing)
+{
+	CLEANUP(json_freep) struct json *object = json_object_new();
+	CLEANUP(freep) char *text = NULL;
+	struct err ignored = ERR_NONE;
+
+	if (job->store == NULL)
+		return;
+	json_set_string(object, "run", job->run);
+	json_set_string(object, "state", state);
+	if (testing != NULL && testing->step != NULL) {
+		json_set_string(object, "test", testing->about.test);
+		json_set_string(object, "step", testing->step);
+		json_set_int(object, "iteration", testing->iteration);
+	}
+	if (testing != NULL) {
+		json_set_int(object, "index", (int64_t)testing->entry + 1);
+		json_set_int(object, "count",
+			     (int64_t)testing->domain->entry_count);
+	}
+	text = json_print(object, JSON_ONE_LINE);
+	/* Progress is a courtesy: the record is what counts. */
+	if (text != NULL)
+		store_write(job->store, STATE_KEY, text, &ignored);
+}
+
+/* ---- bringing results to the share ------------------------------------- */
+
+static int deliver(struct job *job, struct err *e)
+{
+	struct share_delivery delivery = {
+		.shared_dir = job->shared_dir,
+		.name = job->testing.domain->name,
+		.run = job->run,
+		.local_fd = job->testing.local_fd,
+	};
+	struct child_spec spec = CHILD_SPEC_NONE;
+	struct child_result result;
+	int r;
+
+	if (job->once)
+		return 0; /* they are written there in the first place */
+	spec.name = "deliver";
+	spec.function = share_deliver;
+	spec.arg = &delivery;
+	spec.limit_usec = DELIVER_LIMIT_S * UINT64_C(1000000);
+	r = child_run(job->loop, &spec, NULL, &result, e);
+	if (r < 0)
+		return r;
+	if (result.timed_out)
+		return err_set(e, -ETIMEDOUT, "%s does not answer",
+			       job->shared_dir);
+	return result.number < 0 ?
+		       err_set(e, result.number, "%s", result.message) :
+		       0;
+}
+
+static void on_progress(void *arg, const struct testing *testing)
+{
+	struct job *job = arg;
+	struct err e = ERR_NONE;
+
+	if (testing->step != NULL) {
+		notify_status("%s: %s, test %zu of %zu", testing->about.test,
+			      testing->step, testing->entry + 1,
+			      testing->domain->entry_count);
+		put_state(job, "testing", testing);
+		return;
+	}
+	if (deliver(job, &e) < 0)
+		journal_say(&testing->about, JOURNAL_SHARE_TROUBLE, LOG_WARNING,
+			    "Results stay here for now: %s", e.text);
+}
+
+static int on_pause_over(void *arg)
+{
+	bool *over = arg;
+
+	*over = true;
+	return 0;
+}
+
+static int pause_for(struct job *job, uint64_t seconds, struct err *e)
+{
+	CLEANUP(loop_source_freep) struct loop_source *timer = NULL;
+	bool over = false;
+	int r;
+
+	r = loop_timer(job->loop, seconds * 1000000, on_pause_over, &over,
+		       &timer, e);
+	return r < 0 ? r : loop_run(job->loop, &over, e);
+}
+
+/* The last chance of a share that was full or away for a while. */
+static int deliver_all(struct job *job, struct err *e)
+{
+	int r = deliver(job, e);
+
+	for (unsigned int i = 0; r < 0 && i < DELIVER_TRIES && !job->stopping;
+	     i++) {
+		struct err late = ERR_NONE;
+		int paused;
+
+		journal_say(&job->testing.about, JOURNAL_SHARE_TROUBLE,
+			    LOG_WARNING, "Trying again in %us: %s", 1U << i,
+			    e->text);
+		paused = pause_for(job, UINT64_C(1) << i, &late);
+		if (paused < 0)
+			return r;
+		r = deliver(job, e);
+	}
+	return r;
+}
+
+/* ---- the job ----------------------------------------------------------- */
+
+/* A guest without a disk of its own lost its record: the share has it. */
+static void seed_record(const struct job *job, int local_fd)
+{
+	CLEANUP(fd_close) int run_fd = -1;
+	struct err missing = ERR_NONE;
+
+	if (job->in_dom0 || job->once ||
+	    faccessat(local_fd, RECORD_NAME, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return;
+	run_fd = openat(job->own_fd, job->run,
+			O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (run_fd >= 0)
+		file_copy(run_fd, RECORD_NAME, local_fd, RECORD_NAME,
+			  RECORD_BYTES_MAX, &missing);
+}
+
+static int open_local(struct job *job, const char *name, struct err *e)
+{
+	CLEANUP(fd_close) int base_fd = -1;
+	CLEANUP(freep) char *path = NULL;
+	int r;
+
+	if (job->once) {
+		path = text_format("%s/%s", name, job->run);
+		r = file_open_dir(AT_FDCWD, job->shared_dir, &base_fd, e);
+	} else {
+		path = text_format(PATH_STATE_DIR "/runs/%s/%s", job->run,
+				   name);
+		base_fd = dup(job->root_fd);
+		r = base_fd < 0 ? err_errno(e, "duplicate a descriptor") : 0;
+	}
+	if (r < 0)
+		return r;
+	if (path == NULL)
+		return err_set(e, -ENOMEM, "out of memory");
+	return file_make_dirs(base_fd, path, 0755, &job->testing.local_fd, e);
+}
+
+static int open_temp(struct job *job, const char *tempdir, struct err *e)
+{
+	CLEANUP(fd_close) int root_fd = -1;
+	int r;
+
+	if (file_open_dir(AT_FDCWD, tempdir, &job->testing.temp_fd, e) == 0)
+		return 0;
+	r = file_open_dir(AT_FDCWD, "/", &root_fd, e);
+	if (r == 0)
+		r = file_make_dirs(root_fd, tempdir, 0755,
+				   &job->testing.temp_fd, e);
+	return r;
+}
+
+static int open_cache(struct job *job, struct err *e)
+{
+	if (job->once) {
+		job->testing.cache_fd = -1;
+		return 0;
+	}
+	return file_make_dirs(job->root_fd, PATH_STATE_DIR "/cache", 0700,
+			      &job->testing.cache_fd, e);
+}
+
+static int note_begin(struct job *job, struct err *e)
+{
+	const struct control_domain *domain = job->testing.domain;
+	struct json *event = record_event("domain");
+	struct json *tests = json_array_new();
+	int r;
+
+	json_set_string(event, "run", job->run);
+	json_set_string(event, "domain", domain->name);
+	json_set_string(event, "hostname", job->hostname);
+	json_set_string(event, "system",
+			job->once    ? "bare" :
+			job->in_dom0 ? "dom0" :
+				       "guest");
+	r = record_add(job->testing.record, event, e);
+	for (size_t i = 0; i < domain->entry_count; i++)
+		json_append(tests,
+			    json_string_new(domain->entries[i].test->name));
+	event = record_event("plan");
+	json_set(event, "tests", tests);
+	return r < 0 ? r : record_add(job->testing.record, event, e);
+}
+
+static int open_record(struct job *job, struct err *e)
+{
+	char boot_id[37];
+	int r;
+
+	r = fold_new(job->testing.domain, &job->testing.fold, e);
+	if (r == 0)
+		r = run_boot_id(boot_id, e);
+	if (r < 0)
+		return r;
+	seed_record(job, job->testing.local_fd);
+	r = record_open(job->testing.local_fd, boot_id, &job->testing.record,
+			fold_event, job->testing.fold, e);
+	if (r < 0 || record_length(job->testing.record) > 0)
+		return r;
+	return note_begin(job, e);
+}
+
+static int prepare(struct job *job, const struct control_domain *domain,
+		   struct err *e)
+{
+	int r;
+
+	job->testing.loop = job->loop;
+	job->testing.domain = domain;
+	job->testing.hostname = job->hostname;
+	job->testing.shared_dir = job->shared_dir;
+	job->testing.about = (struct journal){ .run = job->run,
+					       .domain = domain->name };
+	job->testing.progress = on_progress;
+	job->testing.arg = job;
+	r = open_local(job, domain->name, e);
+	if (r == 0)
+		r = open_temp(job, domain->tempdir, e);
+	if (r == 0)
+		r = open_cache(job, e);
+	if (r == 0)
+		r = open_record(job, e);
+	return r;
+}
+
+static int load_control(struct job *job, struct control **ret, struct err *e)
+{
+	struct control_report report = { 0 };
+	int r;
+
+	r = control_load(job->control_bytes, job->control_length,
+			 SHARE_CONTROL, &report, ret, e);
+	if (r == -EINVAL) {
+		control_report_print(&report, stderr);
+		err_set(e, r, "the control file has errors");
+	}
+	control_report_done(&report);
+	return r;
+}
+
+static int note_done(struct job *job, struct err *e)
+{
+	int r;
+
+	if (job->testing.fold->done)
+		return 0;
+	r = record_add(job->testing.record, record_event("done"), e);
+	return r < 0 ? r : record_sync(job->testing.record, e);
+}
+
+static void say_done(const struct job *job)
+{
+	const struct fold *fold = job->testing.fold;
+	size_t good = 0;
+
+	for (size_t i = 0; i < fold->count; i++)
+		good += fold_is_good(&fold->entries[i]) ? 1 : 0;
+	journal_say(&job->testing.about, JOURNAL_DOMAIN_DONE, LOG_NOTICE,
+		    "Done: %zu of %zu tests good", good, fold->count);
+	notify_status("Done: %zu of %zu tests good", good, fold->count);
+}
+
+static int finish(struct job *job, struct err *e)
+{
+	struct err trouble = ERR_NONE;
+	int r;
+
+	r = note_done(job, e);
+	if (r < 0)
+		return r;
+	say_done(job);
+	if (deliver_all(job, &trouble) < 0)
+		journal_say(&job->testing.about, JOURNAL_SHARE_TROUBLE, LOG_ERR,
+			    "Results did not reach the share and stay in "
+			    "/" PATH_STATE_DIR "/runs/%s/%s: %s",
+			    job->run, job->testing.domain->name, trouble.text);
+	/* "Done, do not run again." */
+	if (job->own_fd >= 0 &&
+	    file_remove(job->own_fd, SHARE_CONTROL, &trouble) < 0)
+		journal_say(&job->testing.about, JOURNAL_SHARE_TROUBLE, LOG_ERR,
+			    "Our copy of the control file stays: %s",
+			    trouble.text);
+	put_state(job, "done", &job->testing);
+	return 0;
+}
+
+int job_run(struct job *job, struct err *e)
+{
+	const struct journal about = { .run = job->run };
+	const struct control_domain *domain;
+	CLEANUP(control_freep) struct control *control = NULL;
+	int r;
+
+	r = load_control(job, &control, e);
+	if (r < 0)
+		return r;
+	domain = control_find_domain(control, job->hostname);
+	if (domain == NULL) {
+		journal_say(&about, JOURNAL_PLAIN, LOG_NOTICE,
+			    "The control file has no section for \"%s\": "
+			    "nothing to run",
+			    job->hostname);
+		return 0;
+	}
+	job->testing.control = control;
+	r = prepare(job, domain, e);
+	if (r == 0 && !job->testing.fold->done)
+		r = testing_run(&job->testing, e);
+	if (r == 0)
+		r = finish(job, e);
+	return r;
+}
+
+void job_stop(struct job *job)
+{
+	job->stopping = true;
+	job->woken = true;
+	testing_stop(&job->testing);
+}
+
+void job_done(struct job *job)
+{
+	record_close(job->testing.record);
+	fold_free(job->testing.fold);
+	fd_close(&job->testing.local_fd);
+	fd_close(&job->testing.temp_fd);
+	fd_close(&job->testing.cache_fd);
+	fd_close(&job->own_fd);
+	free(job->shared_dir);
+	free(job->control_bytes);
+}

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "xenruntestsd.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <syslog.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/notify.h"
+#include "run/share.h"
+#include "source/digest.h"
+
+#define SECOND_USEC UINT64_C(1000000)
+
+enum { INTERVAL_MAX_S = 60 };
+
+struct waiting {
+	struct job *job;
+	struct loop_source *mounts;
+	struct loop_source *timer;
+	struct store_watch *watch;
+	int mounts_fd;
+	uint64_t interval_s;
+	char reason[1024]; /* why not yet; said when it changes */
+};
+
+static int not_yet(struct waiting *waiting, const char *reason)
+{
+	const struct journal about = { .run = NULL };
+
+	if (strcmp(waiting->reason, reason) != 0) {
+		snprintf(waiting->reason, sizeof(waiting->reason), "%s",
+			 reason);
+		journal_say(&about, JOURNAL_PLAIN, LOG_INFO, "Waiting: %s",
+			    reason);
+		notify_status("Waiting: %s", reason);
+	}
+	return 0;
+}
+
+/* dom0's word: which run, where the share is, what its digest is. */
+static int read_announcement(struct job *job, char **digest, struct err *e)
+{
+	CLEANUP(freep) char *run = NULL;
+	CLEANUP(freep) char *shared = NULL;
+	int r;
+
+	r = store_read(job->store, STORE_RUN, RUN_ID_MAX - 1, &run, e);
+	if (r == 0)
+		r = store_read(job->store, STORE_SHARED, STORE_VALUE_MAX,
+			       &shared, e);
+	if (r == 0)
+		r = store_read(job->store, STORE_DIGEST, 64, digest, e);
+	if (r < 0)
+		return r;
+	/* It becomes part of paths. */
+	if (run[0] == '\0' || strchr(run, '/') != NULL || run[0] == '.' ||
+	    shared[0] != '/')
+		return err_set(e, -EBADMSG,
+			       "what dom0 announces makes no sense");
+	snprintf(job->run, sizeof(job->run), "%s", run);
+	/* /etc/default/xenruntestsd, where it is mounted elsewhere here. */
+	free(job->shared_dir);
+	job->shared_dir = getenv("SHARED_DIR") != NULL ?
+				  strdup(getenv("SHARED_DIR")) :
+				  TAKE_PTR(shared);
+	return job->shared_dir == NULL ? err_set(e, -ENOMEM, "out of memory") :
+					 0;
+}
+
+static int read_copy(struct job *job, const char *digest, struct err *e)
+{
+	CLEANUP(fd_close) int own_fd = -1;
+	CLEANUP(freep) char *bytes = NULL;
+	char got[65];
+	size_t length;
+	int r;
+
+	r = share_find(job->shared_dir, job->hostname, &own_fd, e);
+	if (r == 0)
+		r = file_read(own_fd, SHARE_CONTROL, CONTROL_BYTES_MAX, &bytes,
+			      &length, e);
+	if (r == 0)
+		r = digest_bytes(bytes, length, got, e);
+	if (r < 0)
+		return r;
+	if (strcmp(got, digest) != 0)
+		return err_set(e, -EBADMSG,
+			       "the control file in %s is not the one that dom0 announced (SHA-256 %s, announced %s)",
+			       job->shared_dir, got, digest);
+	job->own_fd = TAKE_FD(own_fd);
+	job->control_bytes = TAKE_PTR(bytes);
+	job->control_length = length;
+	return 0;
+}
+
+static int try_now(struct waiting *waiting)
+{
+	struct job *job = waiting->job;
+	CLEANUP(freep) char *digest = NULL;
+	struct err e = ERR_NONE;
+	int r;
+
+	if (job->woken)
+		return 0;
+	r = read_announcement(job, &digest, &e);
+	if (r == -ENOENT)
+		return not_yet(waiting, "dom0 has announced no run yet");
+	if (r < 0)
+		return not_yet(waiting, e.text);
+	/* From now on it is worth while to look for the share. */
+	loop_timer_again(waiting->timer, waiting->interval_s * SECOND_USEC);
+	if (read_copy(job, digest, &e) < 0)
+		return not_yet(waiting, e.text);
+	job->woken = true;
+	return 0;
+}
+
+static int on_announcement(void *arg, const char *path)
+{
+	struct waiting *waiting = arg;
+
+	(void)path;
+	waiting->interval_s = 1;
+	return try_now(waiting);
+}
+
+static int on_mounts(void *arg, uint32_t events)
+{
+	(void)events;
+	return try_now(arg);
+}
+
+static int on_interval(void *arg)
+{
+	struct waiting *waiting = arg;
+
+	waiting->interval_s *= 2;
+	if (waiting->interval_s > INTERVAL_MAX_S)
+		waiting->interval_s = INTERVAL_MAX_S;
+	return try_now(waiting);
+}
+
+static int watch_mounts(struct waiting *waiting, struct err *e)
+{
+	waiting->mounts_fd =
+		open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+	if (waiting->mounts_fd < 0)
+		return err_errno(e, "watch mounts");
+	return loop_io(waiting->job->loop, waiting->mounts_fd, EPOLLPRI,
+		       on_mounts, waiting, &waiting->mounts, e);
+}
+
+static int watch(struct waiting *waiting, struct err *e)
+{
+	int r;
+
+	r = watch_mounts(waiting, e);
+	if (r == 0)
+		r = loop_timer(waiting->job->loop, UINT64_MAX, on_interval,
+			       waiting, &waiting->timer, e);
+	/* Calls back at once, and so makes the first try. */
+	if (r == 0)
+		r = store_watch(waiting->job->store, STORE_DIGEST,
+				on_announcement, waiting, &waiting->watch, e);
+	return r;
+}
+
+int job_wait(struct job *job, struct err *e)
+{
+	struct waiting waiting = {
+		.job = job, .mounts_fd = -1, .interval_s = 1
+	};
+	int r;
+
+	r = watch(&waiting, e);
+	if (r == 0)
+		r = loop_run(job->loop, &job->woken, e);
+	store_unwatch(waiting.watch);
+	loop_source_free(waiting.timer);
+	loop_source_free(waiting.mounts);
+	fd_close(&waiting.mounts_fd);
+	if (r == 0 && job->stopping)
+		r = err_set(e, -ECANCELED, "stopped");
+	return r;
+}
