@@ -24,8 +24,9 @@ struct child_spec {
 	/* A program: looked up in PATH, NULL at the end. */
 	const char *const *argv;
 	/*
-	 * Or a function: its 0 or negative errno is the child's result, its
-	 * error the result's message. Runs with the loop's signals restored.
+	 * Or a function: its 0 or negative errno is the child's result, what
+	 * it leaves in @e the result's message, on success too. Runs with the
+	 * loop's signals restored.
 	 */
 	int (*function)(void *arg, struct err *e);
 	void *arg;

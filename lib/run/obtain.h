@@ -18,7 +18,8 @@ struct obtain_job {
  * obtain() - fetch, verify and unpack, and see that test_dir is there then
  * @job: a struct obtain_job
  *
- * The function of a child; progress and what was fetched go to its output.
+ * The function of a child; progress goes to its output. On success @e is what
+ * to note of it: "done, commit …" or "done, sha256 …".
  *
  * Return: 0 or a negative errno.
  */
