@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <string.h>
 #include <syslog.h>
+#include <time.h>
 
 #include "base/cgroup.h"
 #include "base/cleanup.h"
