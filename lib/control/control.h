@@ -111,6 +111,7 @@ struct control_domain {
 
 struct control_preferences {
 	const struct control_location *tree; /* NULL: xen-tree = none */
+	bool tree_missing; /* no xen-tree at all: a build is not possible */
 	const char *shared_dir;
 	const char *workdir; /* never NULL; the default filled in */
 	const char *build_command;   /* NULL: built in */

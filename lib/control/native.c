@@ -1,0 +1,598 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "control/syntax.h"
+
+#include <confuse.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/text.h"
+#include "control/scan.h"
+
+/*
+ * The native syntax, read by libconfuse after scan_native(). Sections of one
+ * kind are untitled to libconfuse and come out in the order of the file, so
+ * its lists of sections and our blocks run side by side.
+ */
+
+struct native {
+	struct tree *tree;
+	struct control_report *report;
+	struct scan scan;
+	int base_line; /* added to libconfuse's lines */
+	bool no_memory;
+};
+
+/*
+ * libconfuse hands its error function nothing of ours. An option that no text
+ * can name, in each section, carries it there.
+ */
+#define CONTEXT "{"
+
+/* One element of a list, with the line it stands on. */
+struct element {
+	int line;
+	char text[];
+};
+
+static int read_element(cfg_t *cfg, cfg_opt_t *opt, const char *value,
+			void *result)
+{
+	size_t size = strlen(value) + 1;
+	struct element *element = malloc(sizeof(*element) + size);
+
+	(void)opt;
+	if (element == NULL)
+		return -1;
+	element->line = cfg->line;
+	memcpy(element->text, value, size);
+	*(struct element **)result = element;
+	return 0;
+}
+
+#define STRING(name) CFG_STR(name, NULL, CFGF_NODEFAULT)
+#define LIST(name) CFG_STR_LIST(name, NULL, CFGF_NODEFAULT)
+#define LINED_LIST(name) \
+	CFG_PTR_LIST_CB(name, NULL, CFGF_NODEFAULT, read_element, free)
+#define HIDDEN STRING(SCAN_TITLE), LIST(SCAN_NAMES)
+enum { OPTION_TITLE, OPTION_NAMES, OPTION_FIRST };
+
+static const cfg_opt_t default_options[] = { HIDDEN };
+
+static const cfg_opt_t preferences_options[] = {
+	HIDDEN,
+	STRING("xen-tree"),
+	STRING("shared_dir"),
+	STRING("workdir"),
+	STRING("build_command"),
+	STRING("install_command"),
+	STRING("boot_method"),
+	STRING("boot_entry"),
+	STRING("boot_command"),
+	STRING("on_failure"),
+	STRING("jobs"),
+	STRING("build_timeout"),
+	STRING("boot_timeout"),
+	STRING("run_timeout"),
+	LIST("environment"),
+};
+
+static const cfg_opt_t location_options[] = {
+	HIDDEN,
+	STRING("url"),
+	STRING("ref"),
+	STRING("sha256"),
+	STRING("kind"),
+};
+
+static const cfg_opt_t test_options[] = {
+	HIDDEN,
+	STRING("source_url"),
+	STRING("test_dir"),
+	STRING("build_command"),
+	STRING("install_command"),
+	STRING("run_command"),
+	STRING("cleanup_command"),
+	STRING("log_dir"),
+	STRING("log_files"),
+	STRING("timeout"),
+	STRING("build_timeout"),
+	STRING("sha256"),
+	STRING("ref"),
+	STRING("repeat"),
+	STRING("duration"),
+	STRING("expect"),
+	STRING("retries"),
+	STRING("user"),
+	STRING("jobs"),
+	STRING("parallel"),
+	LIST("environment"),
+	LIST("requires"),
+};
+
+static const cfg_opt_t vm_options[] = {
+	HIDDEN,
+	STRING("name"),
+	STRING("tempdir"),
+	STRING("config"),
+	STRING("start_timeout"),
+	STRING("stop"),
+	LIST("environment"),
+	LINED_LIST("tests"),
+};
+
+static const struct {
+	const char *word;
+	const cfg_opt_t *options;
+	size_t count;
+} schemas[] = {
+	[SECTION_DEFAULT] = { "default", default_options,
+			      ARRAY_SIZE(default_options) },
+	[SECTION_PREFERENCES] = { "preferences", preferences_options,
+				  ARRAY_SIZE(preferences_options) },
+	[SECTION_LOCATIONS] = { "location", location_options,
+				ARRAY_SIZE(location_options) },
+	[SECTION_DOMAIN] = { "vm", vm_options, ARRAY_SIZE(vm_options) },
+	[SECTION_TEST] = { "test", test_options, ARRAY_SIZE(test_options) },
+};
+
+enum { KINDS = ARRAY_SIZE(schemas), OPTIONS_MAX = 32 };
+
+/* "test3.expect" */
+static bool is_test_expect(const char *name)
+{
+	size_t digits;
+
+	if (strncmp(name, "test", 4) != 0)
+		return false;
+	digits = strspn(name + 4, "0123456789");
+	return digits > 0 && strcmp(name + 4 + digits, ".expect") == 0;
+}
+
+static int schema_option(enum section_kind kind, const char *name)
+{
+	for (size_t i = OPTION_FIRST; i < schemas[kind].count; i++)
+		if (strcmp(schemas[kind].options[i].name, name) == 0)
+			return (int)i;
+	if (kind == SECTION_DEFAULT ||
+	    (kind == SECTION_DOMAIN && is_test_expect(name)))
+		return SCAN_FREE;
+	return SCAN_UNKNOWN;
+}
+
+/* Not cfg_getopt(), which calls the error function when there is none. */
+static cfg_opt_t *find_option(cfg_t *cfg, const char *name)
+{
+	for (cfg_opt_t *opt = cfg->opts; opt->name != NULL; opt++)
+		if (strcmp(opt->name, name) == 0)
+			return opt;
+	return NULL;
+}
+
+static void say_error(cfg_t *cfg, const char *format, va_list args)
+	__attribute__((format(printf, 2, 0)));
+
+static void say_error(cfg_t *cfg, const char *format, va_list args)
+{
+	const char *title = cfg_opt_getstr(find_option(cfg, SCAN_TITLE));
+	cfg_opt_t *slot = find_option(cfg, CONTEXT);
+	struct native *native;
+	char text[256];
+
+	if (slot == NULL) /* none of our sections; cannot be */
+		return;
+	native = *slot->simple_value.ptr;
+	vsnprintf(text, sizeof(text), format, args);
+	report_error(native->report, native->base_line + cfg->line,
+		     "[" REPORT_NAME "] %s",
+		     title != NULL ? title : cfg_name(cfg), text);
+}
+
+/* The schema as libconfuse wants it, the slot in every section. */
+struct schema {
+	cfg_opt_t options[KINDS][OPTIONS_MAX];
+	cfg_opt_t root[KINDS + 2];
+	void *native;
+};
+
+_Static_assert(ARRAY_SIZE(test_options) + 2 <= OPTIONS_MAX, "test_options");
+
+static void schema_init(struct schema *schema, struct native *native)
+{
+	const cfg_opt_t end = CFG_END();
+	cfg_opt_t slot = CFG_STR(CONTEXT, NULL, CFGF_NODEFAULT);
+
+	schema->native = native;
+	slot.type = CFGT_PTR;
+	slot.simple_value.ptr = &schema->native;
+	for (size_t kind = 0; kind < KINDS; kind++) {
+		size_t count = schemas[kind].count;
+		cfg_opt_t *options = schema->options[kind];
+		cfg_opt_t section =
+			CFG_SEC(schemas[kind].word, options, CFGF_MULTI);
+
+		memcpy(options, schemas[kind].options, count * sizeof(end));
+		options[count] = slot;
+		options[count + 1] = end;
+		schema->root[kind] = section;
+	}
+	schema->root[KINDS] = slot;
+	schema->root[KINDS + 1] = end;
+}
+
+static struct key *native_set(struct native *native, struct section *section,
+			      const char *name, const char *value, int line)
+{
+	bool repeated;
+	struct key *key = tree_set(native->tree, section, name, value,
+				   strlen(value), line, &repeated);
+
+	native->no_memory |= key == NULL;
+	if (key != NULL && repeated)
+		report_warning(native->report, line,
+			       "[" REPORT_NAME "] " REPORT_NAME
+			       ": repeated key, this one is used",
+			       section->node.name, name);
+	return key;
+}
+
+/* A list of texts as the INI syntax writes it: one a line. */
+static char *join_list(cfg_opt_t *opt)
+{
+	size_t length = 1;
+	char *text;
+	char *end;
+
+	for (unsigned int i = 0; i < cfg_opt_size(opt); i++)
+		length += strlen(cfg_opt_getnstr(opt, i)) + 1;
+	text = malloc(length);
+	if (text == NULL)
+		return NULL;
+	end = text;
+	*end = '\0';
+	for (unsigned int i = 0; i < cfg_opt_size(opt); i++) {
+		if (i > 0)
+			*end++ = '\n';
+		end = stpcpy(end, cfg_opt_getnstr(opt, i));
+	}
+	return text;
+}
+
+/* tests = {a, b}: as test1 and test2. */
+static void set_tests(struct native *native, struct section *section,
+		      cfg_opt_t *opt)
+{
+	for (unsigned int i = 0; i < cfg_opt_size(opt); i++) {
+		const struct element *element = cfg_opt_getnptr(opt, i);
+		char name[32];
+
+		snprintf(name, sizeof(name), "test%u", i + 1);
+		native_set(native, section, name, element->text,
+			   native->base_line + element->line);
+	}
+}
+
+static void set_option(struct native *native, struct section *section,
+		       const char *name, cfg_opt_t *opt, int line)
+{
+	if (opt->type == CFGT_PTR) {
+		set_tests(native, section, opt);
+	} else if ((opt->flags & CFGF_LIST) != 0) {
+		CLEANUP(freep) char *text = join_list(opt);
+
+		if (text == NULL)
+			native->no_memory = true;
+		else
+			native_set(native, section, name, text, line);
+	} else if (cfg_opt_size(opt) > 0) {
+		native_set(native, section, name, cfg_opt_getstr(opt), line);
+	}
+}
+
+/*
+ * Where a block's options go. A location's go to two places: what INI would
+ * call them, and a hidden section, in which their %(name)s are looked up.
+ */
+struct place {
+	struct section *section;
+	struct section *hidden; /* NULL but for a location */
+	const char *location;	/* its name, likewise */
+};
+
+static void set_location(struct native *native, const struct place *place,
+			 const char *option, const char *value, int line)
+{
+	CLEANUP(freep) char *name = NULL;
+	struct key *key;
+
+	if (strcmp(option, "url") == 0)
+		name = strdup(place->location);
+	else
+		name = text_format("%s.%s", place->location, option);
+	if (name == NULL) {
+		native->no_memory = true;
+		return;
+	}
+	key = native_set(native, place->section, name, value, line);
+	if (key != NULL)
+		key->scope = place->hidden;
+	native_set(native, place->hidden, option, value, line);
+}
+
+static void fill_option(struct native *native, const struct place *place,
+			const char *name, cfg_opt_t *opt, int line)
+{
+	if (place->hidden == NULL)
+		set_option(native, place->section, name, opt, line);
+	else if (cfg_opt_size(opt) > 0)
+		set_location(native, place, name, cfg_opt_getstr(opt), line);
+}
+
+/* The scan saw each key and its line, libconfuse knows the value that won. */
+static void fill_options(struct native *native, const struct scan_block *block,
+			 const struct place *place, cfg_t *cfg)
+{
+	const struct scan_key *keys = &native->scan.keys[block->first_key];
+	int lines[OPTIONS_MAX] = { 0 };
+
+	for (size_t i = 0; i < block->key_count; i++)
+		if (keys[i].option >= 0 &&
+		    (!keys[i].append || lines[keys[i].option] == 0))
+			lines[keys[i].option] = keys[i].line;
+	for (size_t i = 0; i < block->key_count; i++) {
+		int option = keys[i].option;
+
+		if (option < 0)
+			continue;
+		if (lines[option] > 0)
+			fill_option(native, place, keys[i].name,
+				    &cfg->opts[option], lines[option]);
+		else if (!keys[i].append)
+			report_warning(native->report, keys[i].line,
+				       "[" REPORT_NAME "] " REPORT_NAME
+				       ": repeated key, this one is used",
+				       place->section->node.name, keys[i].name);
+		lines[option] = 0;
+	}
+}
+
+/* Pairs of name and value, in the order in which the scan saw them. */
+static void fill_names(struct native *native, const struct scan_block *block,
+		       struct section *section, cfg_t *cfg)
+{
+	const struct scan_key *keys = &native->scan.keys[block->first_key];
+	cfg_opt_t *names = &cfg->opts[OPTION_NAMES];
+	unsigned int at = 1;
+
+	for (size_t i = 0; i < block->key_count; i++) {
+		if (keys[i].option != SCAN_FREE || at >= cfg_opt_size(names))
+			continue;
+		native_set(native, section, keys[i].name,
+			   cfg_opt_getnstr(names, at), keys[i].line);
+		at += 2;
+	}
+}
+
+static struct section *add_section(struct native *native,
+				   const struct scan_block *block,
+				   enum section_kind kind, const char *name)
+{
+	struct section *section = tree_add_section(native->tree, kind, name,
+						   strlen(name), block->line);
+
+	native->no_memory |= section == NULL;
+	return section;
+}
+
+/* default and preferences. */
+static struct section *open_untitled(struct native *native,
+				     const struct scan_block *block)
+{
+	struct section *section = block->kind == SECTION_DEFAULT ?
+					  native->tree->defaults :
+					  tree_section(native->tree,
+						       "Preferences");
+
+	if (section == NULL)
+		return add_section(native, block, block->kind, "Preferences");
+	if (section->line > 0)
+		report_warning(native->report, block->line,
+			       "[%s] section repeated, merged", block->title);
+	else
+		section->line = block->line;
+	return section;
+}
+
+/* A test or vm. Return: NULL when its title cannot be, which was said. */
+static struct section *open_titled(struct native *native,
+				   const struct scan_block *block,
+				   const char *title)
+{
+	const char *word = schemas[block->kind].word;
+	enum section_kind kind = tree_kind(title);
+
+	if (*title == '\0')
+		report_error(native->report, block->line, "%s without a title",
+			     word);
+	else if (kind != SECTION_TEST && kind != block->kind)
+		report_error(native->report, block->line,
+			     "[" REPORT_NAME "] is no title for a %s", title,
+			     word);
+	else if (tree_section(native->tree, title) != NULL)
+		report_error(native->report, block->line,
+			     "[" REPORT_NAME "] stands above already", title);
+	else
+		return add_section(native, block, block->kind, title);
+	return NULL;
+}
+
+/* All locations are keys of one section. */
+static bool open_location(struct native *native, const struct scan_block *block,
+			  const char *title, struct place *place)
+{
+	char *name = arena_text(&native->tree->arena, title, strlen(title));
+
+	if (*title == '\0') {
+		report_error(native->report, block->line,
+			     "location without a title");
+		return false;
+	}
+	place->section = tree_section(native->tree, "Locations");
+	if (place->section == NULL)
+		place->section = add_section(native, block, SECTION_LOCATIONS,
+					     "Locations");
+	place->hidden = add_section(native, block, SECTION_HIDDEN, title);
+	if (name == NULL || native->no_memory) {
+		native->no_memory = true;
+		return false;
+	}
+	for (char *c = name; *c != '\0'; c++)
+		*c = text_lower(*c);
+	place->location = name;
+	if (tree_key(native->tree, place->section, name) == NULL)
+		return true;
+	report_error(native->report, block->line,
+		     "location \"" REPORT_NAME "\" stands above already",
+		     title);
+	return false;
+}
+
+/* A location without url is known all the same, as an empty one. */
+static void close_location(struct native *native,
+			   const struct scan_block *block,
+			   const struct place *place)
+{
+	struct key *key = tree_key(native->tree, place->section,
+				   place->location);
+
+	if (key == NULL)
+		key = native_set(native, place->section, place->location, "",
+				 block->last_line);
+	if (key != NULL && block->broken)
+		key->failed = true;
+}
+
+/* @cfg: NULL when the block is broken and nothing but its title is known. */
+static void fill_block(struct native *native, const struct scan_block *block,
+		       cfg_t *cfg)
+{
+	const char *title = cfg != NULL ?
+				    cfg_opt_getstr(&cfg->opts[OPTION_TITLE]) :
+				    NULL;
+	struct place place = { .section = NULL };
+	bool opened;
+
+	if (title == NULL)
+		title = block->title;
+	if (block->kind == SECTION_LOCATIONS)
+		opened = open_location(native, block, title, &place);
+	else if (block->kind == SECTION_TEST || block->kind == SECTION_DOMAIN)
+		opened = (place.section = open_titled(native, block, title)) !=
+			 NULL;
+	else
+		opened = (place.section = open_untitled(native, block)) != NULL;
+	if (!opened)
+		return;
+	if (block->kind != SECTION_LOCATIONS) {
+		place.section->missing_line = block->last_line;
+		place.section->broken |= block->broken;
+	}
+	if (cfg != NULL) {
+		fill_options(native, block, &place, cfg);
+		fill_names(native, block, place.section, cfg);
+	}
+	if (block->kind == SECTION_LOCATIONS)
+		close_location(native, block, &place);
+}
+
+/*
+ * Take over the blocks that libconfuse got through, from @first on.
+ * Return: how many.
+ */
+static size_t fill_blocks(struct native *native, cfg_t *root, size_t first,
+			  bool failed)
+{
+	unsigned int at[KINDS] = { 0 };
+	size_t total = 0;
+
+	for (size_t kind = 0; kind < KINDS; kind++)
+		total += cfg_opt_size(&root->opts[kind]);
+	if (failed && total == 0)
+		total = 1; /* not even begun; go on behind it */
+	for (size_t i = 0; i < total; i++) {
+		struct scan_block *block = &native->scan.blocks[first + i];
+		cfg_t *cfg = cfg_opt_getnsec(&root->opts[block->kind],
+					     at[block->kind]++);
+
+		block->broken = failed && i == total - 1;
+		fill_block(native, block, block->broken ? NULL : cfg);
+	}
+	return total;
+}
+
+/* Blocks @first to @end - 1, or up to the first that libconfuse rejects. */
+static size_t parse_blocks(struct native *native, size_t first, size_t end)
+{
+	const struct scan_block *blocks = native->scan.blocks;
+	size_t said = native->report->error_count;
+	size_t start = blocks[first].start;
+	struct schema schema;
+	size_t parsed = 0;
+	bool failed;
+	cfg_t *root;
+	FILE *file;
+
+	schema_init(&schema, native);
+	native->base_line = blocks[first].line - 1;
+	root = cfg_init(schema.root, CFGF_NONE);
+	file = fmemopen(native->scan.text + start, blocks[end - 1].end - start,
+			"r");
+	if (root != NULL && file != NULL) {
+		cfg_set_error_function(root, say_error);
+		failed = cfg_parse_fp(root, file) != CFG_SUCCESS;
+		if (failed && native->report->error_count == said)
+			native->no_memory = true; /* all else is said */
+		parsed = fill_blocks(native, root, first, failed);
+	} else {
+		native->no_memory = true;
+	}
+	if (file != NULL)
+		fclose(file);
+	if (root != NULL)
+		cfg_free(root);
+	return parsed;
+}
+
+static int read_blocks(struct native *native)
+{
+	const struct scan_block *blocks = native->scan.blocks;
+	size_t first = 0;
+
+	while (first < native->scan.block_count && !native->no_memory) {
+		size_t end = first;
+
+		if (blocks[first].broken) {
+			fill_block(native, &blocks[first++], NULL);
+			continue;
+		}
+		while (end < native->scan.block_count && !blocks[end].broken)
+			end++;
+		first += parse_blocks(native, first, end);
+	}
+	return native->no_memory ? -ENOMEM : 0;
+}
+
+int native_read(const char *text, struct tree *tree,
+		struct control_report *report)
+{
+	struct native native = { .tree = tree, .report = report };
+	int r = scan_native(text, &tree->arena, schema_option, report,
+			    &native.scan);
+
+	if (r == 0)
+		r = read_blocks(&native);
+	scan_done(&native.scan);
+	return r;
+}
