@@ -18,8 +18,6 @@ enum {
 	DELIVER_TRIES = 6, /* at the end, with growing pauses: 1, 2, 4, … s */
 };
 
-#define STATE_KEY "data/xentest/state"
-
 /* ---- telling how far it is --------------------------------------------- */
 
 static void put_state(const struct job *job, const char *state,
@@ -46,7 +44,7 @@ static void put_state(const struct job *job, const char *state,
 	text = json_print(object, JSON_ONE_LINE);
 	/* Progress is a courtesy: the record is what counts. */
 	if (text != NULL)
-		store_write(job->store, STATE_KEY, text, &ignored);
+		store_write(job->store, STORE_STATE, text, &ignored);
 }
 
 /* ---- bringing results to the share ------------------------------------- */
@@ -265,13 +263,13 @@ static int prepare(struct job *job, const struct control_domain *domain,
 	return r;
 }
 
-static int load_control(struct job *job, struct control **ret, struct err *e)
+static int load_control(struct job *job, struct err *e)
 {
 	struct control_report report = { 0 };
 	int r;
 
 	r = control_load(job->control_bytes, job->control_length,
-			 SHARE_CONTROL, &report, ret, e);
+			 SHARE_CONTROL, &report, &job->control, e);
 	if (r == -EINVAL) {
 		control_report_print(&report, stderr);
 		err_set(e, r, "the control file has errors");
@@ -330,13 +328,12 @@ int job_run(struct job *job, struct err *e)
 {
 	const struct journal about = { .run = job->run };
 	const struct control_domain *domain;
-	CLEANUP(control_freep) struct control *control = NULL;
 	int r;
 
-	r = load_control(job, &control, e);
+	r = load_control(job, e);
 	if (r < 0)
 		return r;
-	domain = control_find_domain(control, job->hostname);
+	domain = control_find_domain(job->control, job->hostname);
 	if (domain == NULL) {
 		journal_say(&about, JOURNAL_PLAIN, LOG_NOTICE,
 			    "The control file has no section for \"%s\": "
@@ -344,7 +341,7 @@ int job_run(struct job *job, struct err *e)
 			    job->hostname);
 		return 0;
 	}
-	job->testing.control = control;
+	job->testing.control = job->control;
 	r = prepare(job, domain, e);
 	if (r == 0 && !job->testing.fold->done)
 		r = testing_run(&job->testing, e);
@@ -368,6 +365,7 @@ void job_done(struct job *job)
 	fd_close(&job->testing.temp_fd);
 	fd_close(&job->testing.cache_fd);
 	fd_close(&job->own_fd);
+	control_free(job->control);
 	free(job->shared_dir);
 	free(job->control_bytes);
 }

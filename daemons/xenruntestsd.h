@@ -22,6 +22,7 @@ struct job {
 	char *shared_dir;
 	char *control_bytes;
 	size_t control_length;
+	struct control *control;
 	int own_fd;   /* SHARED_DIR/NAME/, where our copy lies; -1 for --once */
 	bool in_dom0;
 	bool once;

@@ -154,8 +154,8 @@ static void say_step(const struct iteration *it, const char *step,
 	char took[32];
 
 	journal_say(&it->testing->about, JOURNAL_STEP_ENDED,
-		    good ? LOG_INFO : LOG_NOTICE, "%s: %s after %s", step,
-		    message, text_duration(took, result->wall_usec));
+		    good ? LOG_INFO : LOG_NOTICE, "%s: %s (%s)", step, message,
+		    text_duration(took, result->wall_usec));
 	if (!good)
 		say_tail(it, log);
 }
