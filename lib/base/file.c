@@ -224,10 +224,16 @@ int file_remove(int dir_fd, const char *name, struct err *e)
 	return 0;
 }
 
-static int remove_at(int dir_fd, const char *name, dev_t device, int depth,
-		     struct err *e);
+struct removal {
+	int top_fd;	     /* the directory that is removed */
+	unsigned int lifted; /* moved up there, out of the deep */
+};
 
-static int remove_content(int fd, dev_t device, int depth, struct err *e)
+static int remove_at(struct removal *removal, int dir_fd, const char *name,
+		     int depth, struct err *e);
+
+static int remove_content(struct removal *removal, int fd, int depth,
+			  struct err *e)
 {
 	CLEANUP(dir_closep) DIR *dir = fdopendir(fd);
 	const struct dirent *entry;
@@ -237,6 +243,8 @@ static int remove_content(int fd, dev_t device, int depth, struct err *e)
 		close(fd);
 		return err_errno(e, "list a directory");
 	}
+	if (depth == 0)
+		removal->top_fd = fd;
 	while ((entry = readdir(dir)) != NULL) {
 		struct err later = ERR_NONE;
 		int r;
@@ -244,7 +252,7 @@ static int remove_content(int fd, dev_t device, int depth, struct err *e)
 		if (strcmp(entry->d_name, ".") == 0 ||
 		    strcmp(entry->d_name, "..") == 0)
 			continue;
-		r = remove_at(dirfd(dir), entry->d_name, device, depth + 1,
+		r = remove_at(removal, fd, entry->d_name, depth + 1,
 			      first < 0 ? &later : e);
 		if (first == 0)
 			first = r;
@@ -252,33 +260,34 @@ static int remove_content(int fd, dev_t device, int depth, struct err *e)
 	return first;
 }
 
-static int remove_at(int dir_fd, const char *name, dev_t device, int depth,
-		     struct err *e)
+/* A directory beyond DEPTH_MAX becomes one right below the top. */
+static int lift(struct removal *removal, int dir_fd, const char *name,
+		struct err *e)
 {
-	struct stat st;
+	char fresh[32];
+
+	do
+		snprintf(fresh, sizeof(fresh), ".deep-%u", removal->lifted++);
+	while (faccessat(removal->top_fd, fresh, F_OK, AT_SYMLINK_NOFOLLOW) ==
+	       0);
+	if (renameat(dir_fd, name, removal->top_fd, fresh) < 0)
+		return err_errno(e, "%s lies too deep: move it", name);
+	return 0;
+}
+
+static int remove_dir(struct removal *removal, int dir_fd, const char *name,
+		      int depth, struct err *e)
+{
 	int fd;
 	int r;
 
-	/* Most entries are files: one call each. */
-	if (depth > 0 && unlinkat(dir_fd, name, 0) == 0)
-		return 0;
-	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? 0 : err_errno(e, "stat %s", name);
-	if (!S_ISDIR(st.st_mode)) {
-		if (unlinkat(dir_fd, name, 0) < 0 && errno != ENOENT)
-			return err_errno(e, "remove %s", name);
-		return 0;
-	}
-	if (depth > 0 && st.st_dev != device)
-		return err_set(e, -EBUSY, "%s is a mount point, left alone",
-			       name);
 	if (depth >= DEPTH_MAX)
-		return err_set(e, -ELOOP, "%s lies too deep", name);
+		return lift(removal, dir_fd, name, e);
 	fd = openat(dir_fd, name,
 		    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return err_errno(e, "open directory %s", name);
-	r = remove_content(fd, depth == 0 ? st.st_dev : device, depth, e);
+	r = remove_content(removal, fd, depth, e);
 	if (r < 0)
 		return r;
 	if (unlinkat(dir_fd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
@@ -286,9 +295,41 @@ static int remove_at(int dir_fd, const char *name, dev_t device, int depth,
 	return 0;
 }
 
+static int remove_at(struct removal *removal, int dir_fd, const char *name,
+		     int depth, struct err *e)
+{
+	struct statx stx;
+	int why;
+
+	/* Most entries are files: one call each. */
+	if (unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT)
+		return 0;
+	why = errno;
+	if (statx(dir_fd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT,
+		  STATX_TYPE, &stx) < 0)
+		return errno == ENOENT ? 0 : err_errno(e, "stat %s", name);
+	if (!S_ISDIR(stx.stx_mode)) {
+		errno = why;
+		return err_errno(e, "remove %s", name);
+	}
+	/* Its device number would not tell a bind mount, of /home perhaps. */
+	if (stx.stx_attributes & STATX_ATTR_MOUNT_ROOT)
+		return err_set(e, -EBUSY, "%s is a mount point, left alone",
+			       name);
+	return remove_dir(removal, dir_fd, name, depth, e);
+}
+
 int file_remove_tree(int dir_fd, const char *name, struct err *e)
 {
-	return remove_at(dir_fd, name, 0, 0, e);
+	struct removal removal = { .top_fd = -1 };
+	unsigned int before;
+	int r;
+
+	do {
+		before = removal.lifted;
+		r = remove_at(&removal, dir_fd, name, 0, e);
+	} while (removal.lifted != before);
+	return r;
 }
 
 /* copy_file_range() where both sides can, else through a buffer. */
