@@ -41,7 +41,7 @@ int err_wrap(struct err *e, int number, const char *format, ...)
 	va_end(args);
 	if (length < 0 || (size_t)length >= sizeof(e->text) / 2)
 		length = (int)(sizeof(e->text) / 2 - 1);
-	snprintf(e->text + length, sizeof(e->text) - (size_t)length, ": %s",
-		 inner);
+	snprintf(e->text + length, sizeof(e->text) - (size_t)length, ": %.*s",
+		 (int)sizeof(e->text) - length - 3, inner);
 	return number;
 }
