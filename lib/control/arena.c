@@ -84,5 +84,5 @@ void arena_done(struct arena *arena)
 		free(arena->chunks);
 		arena->chunks = next;
 	}
-	*arena = (struct arena){ .chunks = NULL };
+	*arena = (struct arena){.chunks = NULL};
 }

@@ -20,10 +20,10 @@ static void found_say(struct checker *checker, const struct found *found,
 	char text[512];
 
 	vsnprintf(text, sizeof(text), format, args);
-	(error ? report_error : report_warning)(
-		checker->report, found->key->line,
-		"[" REPORT_NAME "] " REPORT_NAME ": %s",
-		found->section->node.name, found->name, text);
+	(error ? report_error
+	       : report_warning)(checker->report, found->key->line,
+				 "[" REPORT_NAME "] " REPORT_NAME ": %s",
+				 found->section->node.name, found->name, text);
 }
 
 void found_error(struct checker *checker, const struct found *found,
@@ -51,7 +51,9 @@ static const char *check_expand(struct checker *checker,
 				const struct section *section, struct key *key)
 {
 	const struct found found = {
-		.section = section, .name = key->node.name, .key = key,
+		.section = section,
+		.name = key->node.name,
+		.key = key,
 	};
 	const char *culprit = checker->expander.culprit;
 	const char *text = NULL;
@@ -63,9 +65,10 @@ static const char *check_expand(struct checker *checker,
 		found_error(checker, &found, "no variable \"%s\"", culprit);
 		break;
 	case EXPAND_BAD:
-		found_error(checker, &found,
-			    "bad reference \"%s\", write \"%%%%(\" for a plain one",
-			    culprit);
+		found_error(
+			checker, &found,
+			"bad reference \"%s\", write \"%%%%(\" for a plain one",
+			culprit);
 		break;
 	case EXPAND_TOO_DEEP:
 		found_error(checker, &found, "nested more than %d deep",
@@ -229,8 +232,7 @@ static void check_section_name(struct checker *checker,
 	     text_equal_nocase(name, "DEFAULT") ||
 	     strncasecmp(name, "XENVM", strlen("XENVM")) == 0))
 		report_warning(checker->report, section->line,
-			       "section \"" REPORT_NAME
-			       "\" is taken as a test",
+			       "section \"" REPORT_NAME "\" is taken as a test",
 			       name);
 }
 

@@ -37,8 +37,7 @@ int check_tree(struct tree *tree, struct control_report *report,
 
 /* "[SECTION] KEY: …" at the key's line. */
 void found_error(struct checker *checker, const struct found *found,
-		 const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+		 const char *format, ...) __attribute__((format(printf, 3, 4)));
 void found_warning(struct checker *checker, const struct found *found,
 		   const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

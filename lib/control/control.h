@@ -77,14 +77,14 @@ struct control_test {
 	const char *log_files; /* patterns between white space, or NULL */
 	const char *user;      /* NULL: root */
 	const char *const *environment; /* "NAME=value", NULL at the end */
-	const char *const *requires; /* names of tests, NULL at the end */
+	const char *const *requires;	/* names of tests, NULL at the end */
 	struct control_expect expect;
-	uint64_t timeout_s;       /* or CONTROL_NO_LIMIT */
+	uint64_t timeout_s;	  /* or CONTROL_NO_LIMIT */
 	uint64_t build_timeout_s; /* likewise; also fetch, install, cleanup */
-	uint64_t duration_s;      /* 0: none */
-	unsigned int repeat;      /* 1.. */
-	unsigned int retries;     /* of fetch and build, 0.. */
-	unsigned int jobs;        /* 0: the CPUs online */
+	uint64_t duration_s;	  /* 0: none */
+	unsigned int repeat;	  /* 1.. */
+	unsigned int retries;	  /* of fetch and build, 0.. */
+	unsigned int jobs;	  /* 0: the CPUs online */
 };
 
 /* One line of a domain's list. */
@@ -113,7 +113,7 @@ struct control_preferences {
 	const struct control_location *tree; /* NULL: xen-tree = none */
 	bool tree_missing; /* no xen-tree at all: a build is not possible */
 	const char *shared_dir;
-	const char *workdir; /* never NULL; the default filled in */
+	const char *workdir;	     /* never NULL; the default filled in */
 	const char *build_command;   /* NULL: built in */
 	const char *install_command; /* NULL: built in */
 	const char *boot_entry;

@@ -27,12 +27,12 @@ struct domains {
 #define AT(member) offsetof(struct control_domain, member)
 
 static const struct rule domain_rules[] = {
-	{ "name", value_host_name, AT(name), .whole = false },
-	{ "tempdir", value_absolute, AT(tempdir), .whole = false },
-	{ "config", value_config, AT(config), .whole = false },
-	{ "environment", value_environment, AT(environment), .whole = true },
-	{ "start_timeout", value_limit, AT(start_timeout_s), .whole = false },
-	{ "stop", value_yes_no, AT(stop), .whole = false },
+	{"name", value_host_name, AT(name), .whole = false},
+	{"tempdir", value_absolute, AT(tempdir), .whole = false},
+	{"config", value_config, AT(config), .whole = false},
+	{"environment", value_environment, AT(environment), .whole = true},
+	{"start_timeout", value_limit, AT(start_timeout_s), .whole = false},
+	{"stop", value_yes_no, AT(stop), .whole = false},
 };
 
 /* The N of "testN"; -1: no such key; -2: too large a number. */
@@ -69,8 +69,8 @@ static size_t list_keys(struct checker *checker, const struct section *section,
 		long number = test_number(key->node.name);
 
 		if (number >= 0)
-			to[count++] = (struct listed){ (unsigned int)number,
-						       key };
+			to[count++] =
+				(struct listed){(unsigned int)number, key};
 		if (number == -2) {
 			key->known = true;
 			report_error(checker->report, key->line,
@@ -132,10 +132,11 @@ static void check_required(struct domains *domains, size_t domain_index,
 		if (first != NULL &&
 		    domains->listed_by[first - control->tests] !=
 			    domain_index + 1)
-			found_error(domains->checker, found,
-				    "[" REPORT_NAME "] requires [" REPORT_NAME
-				    "], which this domain does not run before it",
-				    test->name, *name);
+			found_error(
+				domains->checker, found,
+				"[" REPORT_NAME "] requires [" REPORT_NAME
+				"], which this domain does not run before it",
+				test->name, *name);
 	}
 }
 
@@ -168,8 +169,8 @@ static bool read_entry(struct domains *domains, struct section *section,
 		bool other = tree_section(checker->tree, found.text) != NULL;
 
 		found_error(checker, &found,
-			    other ? "[" REPORT_NAME "] is not a test" :
-				    "no section [" REPORT_NAME "]",
+			    other ? "[" REPORT_NAME "] is not a test"
+				  : "no section [" REPORT_NAME "]",
 			    found.text);
 		return true;
 	}
@@ -288,12 +289,12 @@ static bool domains_init(struct domains *domains)
 	struct tree *tree = checker->tree;
 
 	domains->names = tree_add_section(tree, SECTION_HIDDEN, "", 0, 0);
-	domains->inherited = arena_array(&tree->arena,
-					 key_count(tree->defaults),
-					 sizeof(domains->inherited[0]));
-	domains->listed_by = arena_array(&tree->arena,
-					 checker->control->test_count,
-					 sizeof(domains->listed_by[0]));
+	domains->inherited =
+		arena_array(&tree->arena, key_count(tree->defaults),
+			    sizeof(domains->inherited[0]));
+	domains->listed_by =
+		arena_array(&tree->arena, checker->control->test_count,
+			    sizeof(domains->listed_by[0]));
 	if (domains->names == NULL || domains->inherited == NULL ||
 	    domains->listed_by == NULL)
 		return false;
@@ -304,12 +305,11 @@ static bool domains_init(struct domains *domains)
 
 void check_domains(struct checker *checker)
 {
-	struct domains domains = { .checker = checker };
+	struct domains domains = {.checker = checker};
 	struct control *control = checker->control;
-	struct control_domain *list =
-		arena_array(&checker->tree->arena,
-			    checker->tree->counts[SECTION_DOMAIN],
-			    sizeof(*list));
+	struct control_domain *list = arena_array(
+		&checker->tree->arena, checker->tree->counts[SECTION_DOMAIN],
+		sizeof(*list));
 	struct section *section = checker->tree->sections;
 
 	if (list == NULL || !domains_init(&domains)) {

@@ -23,18 +23,16 @@ struct dump {
 };
 
 static const char *const failure_words[] = {
-	[EXPAND_UNKNOWN] = "unknown-variable",
-	[EXPAND_BAD] = "bad-reference",
-	[EXPAND_TOO_DEEP] = "too-deep",
-	[EXPAND_TOO_LONG] = "too-long",
+	[EXPAND_UNKNOWN] = "unknown-variable", [EXPAND_BAD] = "bad-reference",
+	[EXPAND_TOO_DEEP] = "too-deep",	       [EXPAND_TOO_LONG] = "too-long",
 	[EXPAND_NO_MEMORY] = "too-long",
 };
 
 static void dump_value(struct dump *dump, const struct section *section,
 		       const struct key *key, struct json *to)
 {
-	CLEANUP(freep) char *name =
-		text_valid_utf8(key->node.name, strlen(key->node.name));
+	CLEANUP(freep)
+	char *name = text_valid_utf8(key->node.name, strlen(key->node.name));
 	enum expand_result result = EXPAND_TOO_LONG;
 	const char *text = NULL;
 
@@ -56,7 +54,8 @@ static void dump_value(struct dump *dump, const struct section *section,
 static void dump_section(struct dump *dump, const struct section *section,
 			 struct json *sections)
 {
-	CLEANUP(freep) char *name =
+	CLEANUP(freep)
+	char *name =
 		text_valid_utf8(section->node.name, strlen(section->node.name));
 	struct json *to = json_object_new();
 	const struct key *key;
@@ -91,7 +90,7 @@ static int dump_bytes(const char *bytes, size_t length,
 		      struct control_report *report, FILE *to)
 {
 	CLEANUP(freep) char *text = NULL;
-	struct dump dump = { .values = 0 };
+	struct dump dump = {.values = 0};
 	int r = tree_init(&dump.tree);
 
 	if (r == 0)
@@ -114,7 +113,8 @@ static int dump_bytes(const char *bytes, size_t length,
 
 int control_dump_main(const char *path)
 {
-	CLEANUP(control_report_done) struct control_report report = {
+	CLEANUP(control_report_done)
+	struct control_report report = {
 		.file = path,
 	};
 	CLEANUP(freep) char *bytes = NULL;

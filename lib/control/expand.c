@@ -46,9 +46,9 @@ static enum expand_result expand_blame(struct expander *expander,
 				       enum expand_result result,
 				       const char *text, size_t length)
 {
-	size_t kept = length < sizeof(expander->culprit) - 1 ?
-			      length :
-			      sizeof(expander->culprit) - 1;
+	size_t kept = length < sizeof(expander->culprit) - 1
+			      ? length
+			      : sizeof(expander->culprit) - 1;
 
 	memcpy(expander->culprit, text, kept);
 	expander->culprit[kept] = '\0';

@@ -6,15 +6,15 @@
 
 enum {
 	EXPAND_DEPTH_MAX = 10,
-	EXPAND_BYTES_MAX = 1024 * 1024, /* of one value */
-	EXPAND_TOTAL_MAX = 256 * 1024 * 1024, /* of all, failed ones too */
+	EXPAND_BYTES_MAX = 1024 * 1024,		 /* of one value */
+	EXPAND_TOTAL_MAX = 256 * 1024 * 1024,	 /* of all, failed ones too */
 	EXPAND_REFERENCES_MAX = 4 * 1024 * 1024, /* followed for one file */
 };
 
 enum expand_result {
 	EXPAND_OK,
-	EXPAND_UNKNOWN,	  /* no variable of that name */
-	EXPAND_BAD,	  /* "%(" that begins no reference */
+	EXPAND_UNKNOWN, /* no variable of that name */
+	EXPAND_BAD,	/* "%(" that begins no reference */
 	EXPAND_TOO_DEEP,
 	EXPAND_TOO_LONG,
 	EXPAND_NO_MEMORY,

@@ -69,8 +69,8 @@ static void ini_end_key(struct ini *ini)
 	ini->has_key = false;
 	ini_append(ini, "", 0); /* so that there is a buffer */
 	if (tree_set(ini->tree, ini->section, ini->name,
-		     ini->value_length > 0 ? ini->value : "",
-		     ini->value_length, ini->key_line, &repeated) == NULL)
+		     ini->value_length > 0 ? ini->value : "", ini->value_length,
+		     ini->key_line, &repeated) == NULL)
 		ini->no_memory = true;
 	else if (repeated)
 		report_warning(ini->report, ini->key_line,
@@ -90,8 +90,8 @@ static void ini_open_section(struct ini *ini, struct span name)
 		return;
 	}
 	kind = tree_kind(copy);
-	section = kind == SECTION_DEFAULT ? ini->tree->defaults :
-					    tree_section(ini->tree, copy);
+	section = kind == SECTION_DEFAULT ? ini->tree->defaults
+					  : tree_section(ini->tree, copy);
 	/* The tree always has defaults; without a line they are not opened. */
 	if (section != NULL && section->line > 0) {
 		report_warning(ini->report, ini->line,
@@ -119,7 +119,7 @@ static void ini_open_nameless(struct ini *ini)
 
 static void ini_header(struct ini *ini, struct span line)
 {
-	struct span name = { line.at + 1, line.length - 1 };
+	struct span name = {line.at + 1, line.length - 1};
 	const char *close = memchr(name.at, ']', name.length);
 	bool bad = close == NULL;
 
@@ -128,7 +128,8 @@ static void ini_header(struct ini *ini, struct span line)
 		return;
 	if (close != NULL) {
 		struct span rest = span_strip((struct span){
-			close + 1, name.length - (size_t)(close - name.at) - 1 });
+			close + 1,
+			name.length - (size_t)(close - name.at) - 1});
 
 		bad = rest.length > 0 && rest.at[0] != '#' && rest.at[0] != ';';
 		name.length = (size_t)(close - name.at);
@@ -192,8 +193,9 @@ static void ini_key(struct ini *ini, struct span line)
 	       name.at[name.length] != ':')
 		name.length++;
 	if (name.length == line.length) {
-		report_error(ini->report, ini->line,
-			     "not \"key = value\" (a continued line must be indented)");
+		report_error(
+			ini->report, ini->line,
+			"not \"key = value\" (a continued line must be indented)");
 		return;
 	}
 	value.at = line.at + name.length + 1;
@@ -254,7 +256,7 @@ static bool ini_lines(struct ini *ini, const char *text)
 		const char *end = strchrnul(text, '\n');
 
 		ini->line++;
-		if (!ini_line(ini, (struct span){ text, (size_t)(end - text) }))
+		if (!ini_line(ini, (struct span){text, (size_t)(end - text)}))
 			return false;
 		text = *end == '\n' ? end + 1 : end;
 	}
@@ -262,10 +264,9 @@ static bool ini_lines(struct ini *ini, const char *text)
 	return true;
 }
 
-int ini_read(const char *text, struct tree *tree,
-	     struct control_report *report)
+int ini_read(const char *text, struct tree *tree, struct control_report *report)
 {
-	struct ini ini = { .tree = tree, .report = report };
+	struct ini ini = {.tree = tree, .report = report};
 	bool whole = ini_lines(&ini, text);
 
 	free(ini.name);

@@ -79,16 +79,16 @@ int control_load(const char *bytes, size_t length, const char *name,
 		 struct err *e)
 {
 	CLEANUP(loaded_freep) struct loaded *loaded = NULL;
-	struct tree tree = { .buckets = NULL };
+	struct tree tree = {.buckets = NULL};
 	int r;
 
-	*report = (struct control_report){ .file = name };
+	*report = (struct control_report){.file = name};
 	loaded = calloc(1, sizeof(*loaded));
 	if (loaded == NULL)
 		return err_errno(e, "read %s", name);
 	r = load_tree(bytes, length, &tree, report, &loaded->control, e);
 	loaded->arena = tree.arena;
-	tree.arena = (struct arena){ .chunks = NULL };
+	tree.arena = (struct arena){.chunks = NULL};
 	tree_done(&tree);
 	if (r < 0)
 		return r;
@@ -129,7 +129,8 @@ int load_bytes(const char *path, char **ret, size_t *ret_length, struct err *e)
 	r = open_regular(path, &fd, e);
 	if (r < 0)
 		return r;
-	/* One byte more than may be: control_load() says that it is too much. */
+	/* One byte more than may be: control_load() says that it is too much.
+	 */
 	bytes = malloc(CONTROL_BYTES_MAX + 1);
 	if (bytes == NULL)
 		return err_errno(e, "%s", path);
@@ -151,7 +152,7 @@ int control_load_file(const char *path, struct control_report *report,
 	size_t length;
 	int r;
 
-	*report = (struct control_report){ .file = path };
+	*report = (struct control_report){.file = path};
 	r = load_bytes(path, &bytes, &length, e);
 	if (r < 0)
 		return r;
@@ -161,7 +162,8 @@ int control_load_file(const char *path, struct control_report *report,
 int control_check_main(const char *path)
 {
 	CLEANUP(control_freep) struct control *control = NULL;
-	CLEANUP(control_report_done) struct control_report report = {
+	CLEANUP(control_report_done)
+	struct control_report report = {
 		.file = path,
 	};
 	struct err e = ERR_NONE;
@@ -180,9 +182,9 @@ int control_check_main(const char *path)
 const struct control_domain *control_find_domain(const struct control *control,
 						 const char *hostname)
 {
-	CLEANUP(freep) char *shortened =
-		strndup(hostname, strcspn(hostname, "."));
-	const char *const names[] = { hostname, shortened };
+	CLEANUP(freep)
+	char *shortened = strndup(hostname, strcspn(hostname, "."));
+	const char *const names[] = {hostname, shortened};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names) && names[i] != NULL; i++)
 		for (size_t k = 0; k < control->domain_count; k++)

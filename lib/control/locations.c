@@ -8,7 +8,7 @@
 #include "control/value.h"
 
 /* What is written beside a tree's name: "xen-unstable.sha256". */
-static const char *const extras[] = { ".sha256", ".ref", ".kind" };
+static const char *const extras[] = {".sha256", ".ref", ".kind"};
 
 /* Length of the tree's name in "TREE.ref"; 0: not of that form. */
 static size_t extra_of(const char *name)
@@ -28,7 +28,9 @@ static void check_orphan(struct checker *checker, const struct section *section,
 			 const struct key *key, size_t length)
 {
 	const struct found found = {
-		.section = section, .name = key->node.name, .key = key,
+		.section = section,
+		.name = key->node.name,
+		.key = key,
 	};
 	char *tree = arena_text(&checker->tree->arena, key->node.name, length);
 
@@ -87,8 +89,8 @@ void check_locations(struct checker *checker)
 		return;
 	for (struct key *key = section->keys; key != NULL; key = key->next)
 		count += extra_of(key->node.name) == 0;
-	locations = arena_array(&checker->tree->arena, count,
-				sizeof(*locations));
+	locations =
+		arena_array(&checker->tree->arena, count, sizeof(*locations));
 	checker->no_memory |= locations == NULL;
 	control->locations = locations;
 	for (struct key *key = section->keys;
@@ -126,20 +128,20 @@ static void read_tree(struct checker *checker, const struct found *found,
 #define AT(member) offsetof(struct control_preferences, member)
 
 static const struct rule preferences_rules[] = {
-	{ "xen-tree", read_tree, AT(tree), .whole = false },
-	{ "shared_dir", value_absolute, AT(shared_dir), .whole = false },
-	{ "workdir", value_absolute, AT(workdir), .whole = false },
-	{ "build_command", value_text, AT(build_command), .whole = true },
-	{ "install_command", value_text, AT(install_command), .whole = true },
-	{ "boot_method", value_boot_method, AT(boot_method), .whole = false },
-	{ "boot_entry", value_text, AT(boot_entry), .whole = false },
-	{ "boot_command", value_text, AT(boot_command), .whole = true },
-	{ "environment", value_environment, AT(environment), .whole = true },
-	{ "on_failure", value_on_failure, AT(on_failure), .whole = false },
-	{ "jobs", value_jobs, AT(jobs), .whole = false },
-	{ "build_timeout", value_limit, AT(build_timeout_s), .whole = false },
-	{ "boot_timeout", value_limit, AT(boot_timeout_s), .whole = false },
-	{ "run_timeout", value_limit, AT(run_timeout_s), .whole = false },
+	{"xen-tree", read_tree, AT(tree), .whole = false},
+	{"shared_dir", value_absolute, AT(shared_dir), .whole = false},
+	{"workdir", value_absolute, AT(workdir), .whole = false},
+	{"build_command", value_text, AT(build_command), .whole = true},
+	{"install_command", value_text, AT(install_command), .whole = true},
+	{"boot_method", value_boot_method, AT(boot_method), .whole = false},
+	{"boot_entry", value_text, AT(boot_entry), .whole = false},
+	{"boot_command", value_text, AT(boot_command), .whole = true},
+	{"environment", value_environment, AT(environment), .whole = true},
+	{"on_failure", value_on_failure, AT(on_failure), .whole = false},
+	{"jobs", value_jobs, AT(jobs), .whole = false},
+	{"build_timeout", value_limit, AT(build_timeout_s), .whole = false},
+	{"boot_timeout", value_limit, AT(boot_timeout_s), .whole = false},
+	{"run_timeout", value_limit, AT(run_timeout_s), .whole = false},
 };
 
 /* [Preferences], or what [DEFAULT] says where a file has none. */
@@ -149,8 +151,8 @@ static struct section *preferences_section(struct checker *checker)
 
 	if (section == NULL)
 		section = tree_add_section(checker->tree, SECTION_HIDDEN,
-					   "Preferences",
-					   strlen("Preferences"), 1);
+					   "Preferences", strlen("Preferences"),
+					   1);
 	checker->no_memory |= section == NULL;
 	return section;
 }
@@ -168,7 +170,8 @@ static void check_boot_command(struct checker *checker, struct section *section)
 
 void check_preferences(struct checker *checker)
 {
-	struct control_preferences *preferences = &checker->control->preferences;
+	struct control_preferences *preferences =
+		&checker->control->preferences;
 	struct section *section = preferences_section(checker);
 	struct found found;
 
@@ -190,6 +193,7 @@ void check_preferences(struct checker *checker)
 	preferences->tree_missing =
 		!check_find(checker, section, "xen-tree", true, &found);
 	if (preferences->tree_missing)
-		report_warning(checker->report, section->missing_line,
-			       "[Preferences] xen-tree is missing, so nothing can be built");
+		report_warning(
+			checker->report, section->missing_line,
+			"[Preferences] xen-tree is missing, so nothing can be built");
 }

@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "control/fill.h"
 #include "control/scan.h"
 
 /*
@@ -18,11 +19,10 @@
  */
 
 struct native {
-	struct tree *tree;
-	struct control_report *report;
+	struct fill fill;
 	struct scan scan;
-	int base_line; /* added to libconfuse's lines */
-	bool no_memory;
+	const struct schema *schema; /* of the blocks at hand */
+	int base_line;		     /* added to libconfuse's lines */
 };
 
 /*
@@ -54,12 +54,12 @@ static int read_element(cfg_t *cfg, cfg_opt_t *opt, const char *value,
 
 #define STRING(name) CFG_STR(name, NULL, CFGF_NODEFAULT)
 #define LIST(name) CFG_STR_LIST(name, NULL, CFGF_NODEFAULT)
-#define LINED_LIST(name) \
+#define LINED_LIST(name)                                                       \
 	CFG_PTR_LIST_CB(name, NULL, CFGF_NODEFAULT, read_element, free)
 #define HIDDEN STRING(SCAN_TITLE), LIST(SCAN_NAMES)
 enum { OPTION_TITLE, OPTION_NAMES, OPTION_FIRST };
 
-static const cfg_opt_t default_options[] = { HIDDEN };
+static const cfg_opt_t default_options[] = {HIDDEN};
 
 static const cfg_opt_t preferences_options[] = {
 	HIDDEN,
@@ -80,11 +80,7 @@ static const cfg_opt_t preferences_options[] = {
 };
 
 static const cfg_opt_t location_options[] = {
-	HIDDEN,
-	STRING("url"),
-	STRING("ref"),
-	STRING("sha256"),
-	STRING("kind"),
+	HIDDEN, STRING("url"), STRING("ref"), STRING("sha256"), STRING("kind"),
 };
 
 static const cfg_opt_t test_options[] = {
@@ -128,17 +124,22 @@ static const struct {
 	const cfg_opt_t *options;
 	size_t count;
 } schemas[] = {
-	[SECTION_DEFAULT] = { "default", default_options,
-			      ARRAY_SIZE(default_options) },
-	[SECTION_PREFERENCES] = { "preferences", preferences_options,
-				  ARRAY_SIZE(preferences_options) },
-	[SECTION_LOCATIONS] = { "location", location_options,
-				ARRAY_SIZE(location_options) },
-	[SECTION_DOMAIN] = { "vm", vm_options, ARRAY_SIZE(vm_options) },
-	[SECTION_TEST] = { "test", test_options, ARRAY_SIZE(test_options) },
+	[SECTION_DEFAULT] = {"default", default_options,
+			     ARRAY_SIZE(default_options)},
+	[SECTION_PREFERENCES] = {"preferences", preferences_options,
+				 ARRAY_SIZE(preferences_options)},
+	[SECTION_LOCATIONS] = {"location", location_options,
+			       ARRAY_SIZE(location_options)},
+	[SECTION_DOMAIN] = {"vm", vm_options, ARRAY_SIZE(vm_options)},
+	[SECTION_TEST] = {"test", test_options, ARRAY_SIZE(test_options)},
 };
 
-enum { KINDS = ARRAY_SIZE(schemas), OPTIONS_MAX = 32 };
+enum {
+	KINDS = ARRAY_SIZE(schemas),
+	OPTIONS_MAX = 32,
+	/* Blocks in one go: libconfuse takes some 3 KiB for each. */
+	BATCH = 128,
+};
 
 /* "test3.expect" */
 static bool is_test_expect(const char *name)
@@ -185,57 +186,81 @@ static void say_error(cfg_t *cfg, const char *format, va_list args)
 		return;
 	native = *slot->simple_value.ptr;
 	vsnprintf(text, sizeof(text), format, args);
-	report_error(native->report, native->base_line + cfg->line,
+	report_error(native->fill.report, native->base_line + cfg->line,
 		     "[" REPORT_NAME "] %s",
 		     title != NULL ? title : cfg_name(cfg), text);
 }
 
-/* The schema as libconfuse wants it, the slot in every section. */
+_Static_assert(ARRAY_SIZE(test_options) + 2 <= OPTIONS_MAX, "test_options");
+
+/*
+ * The schema as libconfuse wants it, with the slot in every section. It holds
+ * only the options that these blocks use, for libconfuse copies all of them
+ * for every block.
+ */
 struct schema {
 	cfg_opt_t options[KINDS][OPTIONS_MAX];
 	cfg_opt_t root[KINDS + 2];
+	/* Where an option of the table stands in a section; 0: nowhere. */
+	unsigned int places[KINDS][OPTIONS_MAX];
 	void *native;
 };
 
-_Static_assert(ARRAY_SIZE(test_options) + 2 <= OPTIONS_MAX, "test_options");
+/* Which options of the tables the blocks use: one bit each. */
+static void used_options(const struct scan *scan, size_t first, size_t end,
+			 uint32_t used[static KINDS])
+{
+	for (size_t i = first; i < end; i++) {
+		const struct scan_block *block = &scan->blocks[i];
+		const struct scan_key *keys = &scan->keys[block->first_key];
 
-static void schema_init(struct schema *schema, struct native *native)
+		for (size_t k = 0; k < block->key_count; k++)
+			used[block->kind] |= UINT32_C(1)
+					     << (keys[k].option == SCAN_FREE
+							 ? OPTION_NAMES
+							 : keys[k].option);
+	}
+}
+
+/* One kind of section: its title, the used options, the slot. */
+static void schema_section(struct schema *schema, size_t kind, uint32_t used,
+			   const cfg_opt_t *slot)
 {
 	const cfg_opt_t end = CFG_END();
-	cfg_opt_t slot = CFG_STR(CONTEXT, NULL, CFGF_NODEFAULT);
+	cfg_opt_t *options = schema->options[kind];
+	unsigned int count = 0;
 
-	schema->native = native;
+	options[count++] = schemas[kind].options[OPTION_TITLE];
+	for (size_t i = OPTION_NAMES; i < schemas[kind].count; i++) {
+		if ((used >> i & 1) == 0)
+			continue;
+		schema->places[kind][i] = count;
+		options[count++] = schemas[kind].options[i];
+	}
+	options[count++] = *slot;
+	options[count] = end;
+}
+
+static void schema_init(struct schema *schema, struct native *native,
+			size_t first, size_t end)
+{
+	const cfg_opt_t last = CFG_END();
+	cfg_opt_t slot = CFG_STR(CONTEXT, NULL, CFGF_NODEFAULT);
+	uint32_t used[KINDS] = {0};
+
+	*schema = (struct schema){.native = native};
 	slot.type = CFGT_PTR;
 	slot.simple_value.ptr = &schema->native;
+	used_options(&native->scan, first, end, used);
 	for (size_t kind = 0; kind < KINDS; kind++) {
-		size_t count = schemas[kind].count;
-		cfg_opt_t *options = schema->options[kind];
-		cfg_opt_t section =
-			CFG_SEC(schemas[kind].word, options, CFGF_MULTI);
+		cfg_opt_t section = CFG_SEC(schemas[kind].word,
+					    schema->options[kind], CFGF_MULTI);
 
-		memcpy(options, schemas[kind].options, count * sizeof(end));
-		options[count] = slot;
-		options[count + 1] = end;
+		schema_section(schema, kind, used[kind], &slot);
 		schema->root[kind] = section;
 	}
 	schema->root[KINDS] = slot;
-	schema->root[KINDS + 1] = end;
-}
-
-static struct key *native_set(struct native *native, struct section *section,
-			      const char *name, const char *value, int line)
-{
-	bool repeated;
-	struct key *key = tree_set(native->tree, section, name, value,
-				   strlen(value), line, &repeated);
-
-	native->no_memory |= key == NULL;
-	if (key != NULL && repeated)
-		report_warning(native->report, line,
-			       "[" REPORT_NAME "] " REPORT_NAME
-			       ": repeated key, this one is used",
-			       section->node.name, name);
-	return key;
+	schema->root[KINDS + 1] = last;
 }
 
 /* A list of texts as the INI syntax writes it: one a line. */
@@ -269,8 +294,8 @@ static void set_tests(struct native *native, struct section *section,
 		char name[32];
 
 		snprintf(name, sizeof(name), "test%u", i + 1);
-		native_set(native, section, name, element->text,
-			   native->base_line + element->line);
+		fill_set(&native->fill, section, name, element->text,
+			 native->base_line + element->line);
 	}
 }
 
@@ -283,42 +308,13 @@ static void set_option(struct native *native, struct section *section,
 		CLEANUP(freep) char *text = join_list(opt);
 
 		if (text == NULL)
-			native->no_memory = true;
+			native->fill.no_memory = true;
 		else
-			native_set(native, section, name, text, line);
+			fill_set(&native->fill, section, name, text, line);
 	} else if (cfg_opt_size(opt) > 0) {
-		native_set(native, section, name, cfg_opt_getstr(opt), line);
+		fill_set(&native->fill, section, name, cfg_opt_getstr(opt),
+			 line);
 	}
-}
-
-/*
- * Where a block's options go. A location's go to two places: what INI would
- * call them, and a hidden section, in which their %(name)s are looked up.
- */
-struct place {
-	struct section *section;
-	struct section *hidden; /* NULL but for a location */
-	const char *location;	/* its name, likewise */
-};
-
-static void set_location(struct native *native, const struct place *place,
-			 const char *option, const char *value, int line)
-{
-	CLEANUP(freep) char *name = NULL;
-	struct key *key;
-
-	if (strcmp(option, "url") == 0)
-		name = strdup(place->location);
-	else
-		name = text_format("%s.%s", place->location, option);
-	if (name == NULL) {
-		native->no_memory = true;
-		return;
-	}
-	key = native_set(native, place->section, name, value, line);
-	if (key != NULL)
-		key->scope = place->hidden;
-	native_set(native, place->hidden, option, value, line);
 }
 
 static void fill_option(struct native *native, const struct place *place,
@@ -327,7 +323,18 @@ static void fill_option(struct native *native, const struct place *place,
 	if (place->hidden == NULL)
 		set_option(native, place->section, name, opt, line);
 	else if (cfg_opt_size(opt) > 0)
-		set_location(native, place, name, cfg_opt_getstr(opt), line);
+		fill_set_location(&native->fill, place, name,
+				  cfg_opt_getstr(opt), line);
+}
+
+/* A block's option by its index in the table; NULL: it was never given. */
+static cfg_opt_t *block_option(struct native *native,
+			       const struct scan_block *block, cfg_t *cfg,
+			       int option)
+{
+	unsigned int place = native->schema->places[block->kind][option];
+
+	return place == 0 ? NULL : &cfg->opts[place];
 }
 
 /* The scan saw each key and its line, libconfuse knows the value that won. */
@@ -335,7 +342,7 @@ static void fill_options(struct native *native, const struct scan_block *block,
 			 const struct place *place, cfg_t *cfg)
 {
 	const struct scan_key *keys = &native->scan.keys[block->first_key];
-	int lines[OPTIONS_MAX] = { 0 };
+	int lines[OPTIONS_MAX] = {0};
 
 	for (size_t i = 0; i < block->key_count; i++)
 		if (keys[i].option >= 0 &&
@@ -348,9 +355,10 @@ static void fill_options(struct native *native, const struct scan_block *block,
 			continue;
 		if (lines[option] > 0)
 			fill_option(native, place, keys[i].name,
-				    &cfg->opts[option], lines[option]);
+				    block_option(native, block, cfg, option),
+				    lines[option]);
 		else if (!keys[i].append)
-			report_warning(native->report, keys[i].line,
+			report_warning(native->fill.report, keys[i].line,
 				       "[" REPORT_NAME "] " REPORT_NAME
 				       ": repeated key, this one is used",
 				       place->section->node.name, keys[i].name);
@@ -363,148 +371,36 @@ static void fill_names(struct native *native, const struct scan_block *block,
 		       struct section *section, cfg_t *cfg)
 {
 	const struct scan_key *keys = &native->scan.keys[block->first_key];
-	cfg_opt_t *names = &cfg->opts[OPTION_NAMES];
+	cfg_opt_t *names = block_option(native, block, cfg, OPTION_NAMES);
 	unsigned int at = 1;
 
 	for (size_t i = 0; i < block->key_count; i++) {
 		if (keys[i].option != SCAN_FREE || at >= cfg_opt_size(names))
 			continue;
-		native_set(native, section, keys[i].name,
-			   cfg_opt_getnstr(names, at), keys[i].line);
+		fill_set(&native->fill, section, keys[i].name,
+			 cfg_opt_getnstr(names, at), keys[i].line);
 		at += 2;
 	}
-}
-
-static struct section *add_section(struct native *native,
-				   const struct scan_block *block,
-				   enum section_kind kind, const char *name)
-{
-	struct section *section = tree_add_section(native->tree, kind, name,
-						   strlen(name), block->line);
-
-	native->no_memory |= section == NULL;
-	return section;
-}
-
-/* default and preferences. */
-static struct section *open_untitled(struct native *native,
-				     const struct scan_block *block)
-{
-	struct section *section = block->kind == SECTION_DEFAULT ?
-					  native->tree->defaults :
-					  tree_section(native->tree,
-						       "Preferences");
-
-	if (section == NULL)
-		return add_section(native, block, block->kind, "Preferences");
-	if (section->line > 0)
-		report_warning(native->report, block->line,
-			       "[%s] section repeated, merged", block->title);
-	else
-		section->line = block->line;
-	return section;
-}
-
-/* A test or vm. Return: NULL when its title cannot be, which was said. */
-static struct section *open_titled(struct native *native,
-				   const struct scan_block *block,
-				   const char *title)
-{
-	const char *word = schemas[block->kind].word;
-	enum section_kind kind = tree_kind(title);
-
-	if (*title == '\0')
-		report_error(native->report, block->line, "%s without a title",
-			     word);
-	else if (kind != SECTION_TEST && kind != block->kind)
-		report_error(native->report, block->line,
-			     "[" REPORT_NAME "] is no title for a %s", title,
-			     word);
-	else if (tree_section(native->tree, title) != NULL)
-		report_error(native->report, block->line,
-			     "[" REPORT_NAME "] stands above already", title);
-	else
-		return add_section(native, block, block->kind, title);
-	return NULL;
-}
-
-/* All locations are keys of one section. */
-static bool open_location(struct native *native, const struct scan_block *block,
-			  const char *title, struct place *place)
-{
-	char *name = arena_text(&native->tree->arena, title, strlen(title));
-
-	if (*title == '\0') {
-		report_error(native->report, block->line,
-			     "location without a title");
-		return false;
-	}
-	place->section = tree_section(native->tree, "Locations");
-	if (place->section == NULL)
-		place->section = add_section(native, block, SECTION_LOCATIONS,
-					     "Locations");
-	place->hidden = add_section(native, block, SECTION_HIDDEN, title);
-	if (name == NULL || native->no_memory) {
-		native->no_memory = true;
-		return false;
-	}
-	for (char *c = name; *c != '\0'; c++)
-		*c = text_lower(*c);
-	place->location = name;
-	if (tree_key(native->tree, place->section, name) == NULL)
-		return true;
-	report_error(native->report, block->line,
-		     "location \"" REPORT_NAME "\" stands above already",
-		     title);
-	return false;
-}
-
-/* A location without url is known all the same, as an empty one. */
-static void close_location(struct native *native,
-			   const struct scan_block *block,
-			   const struct place *place)
-{
-	struct key *key = tree_key(native->tree, place->section,
-				   place->location);
-
-	if (key == NULL)
-		key = native_set(native, place->section, place->location, "",
-				 block->last_line);
-	if (key != NULL && block->broken)
-		key->failed = true;
 }
 
 /* @cfg: NULL when the block is broken and nothing but its title is known. */
 static void fill_block(struct native *native, const struct scan_block *block,
 		       cfg_t *cfg)
 {
-	const char *title = cfg != NULL ?
-				    cfg_opt_getstr(&cfg->opts[OPTION_TITLE]) :
-				    NULL;
-	struct place place = { .section = NULL };
-	bool opened;
+	const char *title =
+		cfg != NULL ? cfg_opt_getstr(&cfg->opts[OPTION_TITLE]) : NULL;
+	struct place place;
 
 	if (title == NULL)
 		title = block->title;
-	if (block->kind == SECTION_LOCATIONS)
-		opened = open_location(native, block, title, &place);
-	else if (block->kind == SECTION_TEST || block->kind == SECTION_DOMAIN)
-		opened = (place.section = open_titled(native, block, title)) !=
-			 NULL;
-	else
-		opened = (place.section = open_untitled(native, block)) != NULL;
-	if (!opened)
+	if (!fill_open(&native->fill, block, title, &place))
 		return;
-	if (block->kind != SECTION_LOCATIONS) {
-		place.section->missing_line = block->last_line;
-		place.section->broken |= block->broken;
-	}
 	if (cfg != NULL) {
 		fill_options(native, block, &place, cfg);
 		fill_names(native, block, place.section, cfg);
 	}
 	if (block->kind == SECTION_LOCATIONS)
-		close_location(native, block, &place);
+		fill_close_location(&native->fill, block, &place);
 }
 
 /*
@@ -514,7 +410,7 @@ static void fill_block(struct native *native, const struct scan_block *block,
 static size_t fill_blocks(struct native *native, cfg_t *root, size_t first,
 			  bool failed)
 {
-	unsigned int at[KINDS] = { 0 };
+	unsigned int at[KINDS] = {0};
 	size_t total = 0;
 
 	for (size_t kind = 0; kind < KINDS; kind++)
@@ -536,7 +432,7 @@ static size_t fill_blocks(struct native *native, cfg_t *root, size_t first,
 static size_t parse_blocks(struct native *native, size_t first, size_t end)
 {
 	const struct scan_block *blocks = native->scan.blocks;
-	size_t said = native->report->error_count;
+	size_t said = native->fill.report->error_count;
 	size_t start = blocks[first].start;
 	struct schema schema;
 	size_t parsed = 0;
@@ -544,7 +440,8 @@ static size_t parse_blocks(struct native *native, size_t first, size_t end)
 	cfg_t *root;
 	FILE *file;
 
-	schema_init(&schema, native);
+	schema_init(&schema, native, first, end);
+	native->schema = &schema;
 	native->base_line = blocks[first].line - 1;
 	root = cfg_init(schema.root, CFGF_NONE);
 	file = fmemopen(native->scan.text + start, blocks[end - 1].end - start,
@@ -552,11 +449,11 @@ static size_t parse_blocks(struct native *native, size_t first, size_t end)
 	if (root != NULL && file != NULL) {
 		cfg_set_error_function(root, say_error);
 		failed = cfg_parse_fp(root, file) != CFG_SUCCESS;
-		if (failed && native->report->error_count == said)
-			native->no_memory = true; /* all else is said */
+		if (failed && native->fill.report->error_count == said)
+			native->fill.no_memory = true; /* all else is said */
 		parsed = fill_blocks(native, root, first, failed);
 	} else {
-		native->no_memory = true;
+		native->fill.no_memory = true;
 	}
 	if (file != NULL)
 		fclose(file);
@@ -570,24 +467,27 @@ static int read_blocks(struct native *native)
 	const struct scan_block *blocks = native->scan.blocks;
 	size_t first = 0;
 
-	while (first < native->scan.block_count && !native->no_memory) {
+	while (first < native->scan.block_count && !native->fill.no_memory) {
 		size_t end = first;
 
 		if (blocks[first].broken) {
 			fill_block(native, &blocks[first++], NULL);
 			continue;
 		}
-		while (end < native->scan.block_count && !blocks[end].broken)
+		while (end < native->scan.block_count && !blocks[end].broken &&
+		       end - first < BATCH)
 			end++;
 		first += parse_blocks(native, first, end);
 	}
-	return native->no_memory ? -ENOMEM : 0;
+	return native->fill.no_memory ? -ENOMEM : 0;
 }
 
 int native_read(const char *text, struct tree *tree,
 		struct control_report *report)
 {
-	struct native native = { .tree = tree, .report = report };
+	struct native native = {
+		.fill = {.tree = tree, .report = report},
+	};
 	int r = scan_native(text, &tree->arena, schema_option, report,
 			    &native.scan);
 

@@ -59,8 +59,8 @@ void report_error(struct control_report *report, int line, const char *format,
 		report_add(report, line, true, text);
 }
 
-void report_warning(struct control_report *report, int line,
-		    const char *format, ...)
+void report_warning(struct control_report *report, int line, const char *format,
+		    ...)
 {
 	va_list args;
 	char *text;
@@ -97,7 +97,7 @@ void report_sort(struct control_report *report)
 	if (ranked == NULL)
 		return; /* unsorted is better than unsaid */
 	for (size_t i = 0; i < report->count; i++)
-		ranked[i] = (struct ranked){ report->messages[i], i };
+		ranked[i] = (struct ranked){report->messages[i], i};
 	qsort(ranked, report->count, sizeof(*ranked), ranked_compare);
 	for (size_t i = 0; i < report->count; i++)
 		report->messages[i] = ranked[i].message;
@@ -105,8 +105,8 @@ void report_sort(struct control_report *report)
 
 void control_report_print(const struct control_report *report, FILE *to)
 {
-	CLEANUP(freep) char *file =
-		text_valid_utf8(report->file, strlen(report->file));
+	CLEANUP(freep)
+	char *file = text_valid_utf8(report->file, strlen(report->file));
 
 	if (file != NULL)
 		text_plain(file);

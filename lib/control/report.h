@@ -19,9 +19,8 @@
 void report_error(struct control_report *report, int line, const char *format,
 		  ...) __attribute__((format(printf, 3, 4)));
 /* The same for a warning. */
-void report_warning(struct control_report *report, int line,
-		    const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+void report_warning(struct control_report *report, int line, const char *format,
+		    ...) __attribute__((format(printf, 3, 4)));
 
 /* Sort by line; messages of one line stay in the order they were added. */
 void report_sort(struct control_report *report);

@@ -25,11 +25,11 @@ static const struct {
 	enum section_kind kind;
 	bool titled;
 } block_words[] = {
-	{ "default", SECTION_DEFAULT, false },
-	{ "preferences", SECTION_PREFERENCES, false },
-	{ "location", SECTION_LOCATIONS, true },
-	{ "test", SECTION_TEST, true },
-	{ "vm", SECTION_DOMAIN, true },
+	{"default", SECTION_DEFAULT, false},
+	{"preferences", SECTION_PREFERENCES, false},
+	{"location", SECTION_LOCATIONS, true},
+	{"test", SECTION_TEST, true},
+	{"vm", SECTION_DOMAIN, true},
 };
 
 void scan_done(struct scan *scan)
@@ -37,7 +37,7 @@ void scan_done(struct scan *scan)
 	free(scan->text);
 	free(scan->blocks);
 	free(scan->keys);
-	*scan = (struct scan){ .text = NULL };
+	*scan = (struct scan){.text = NULL};
 }
 
 static void write_bytes(struct scanner *scanner, const char *bytes,
@@ -133,8 +133,9 @@ static bool scan_bad_token(struct scanner *scanner, const struct token *token)
 		report_error(report, token->line, "comment not closed");
 		return true;
 	case TOKEN_OPEN_VARIABLE:
-		report_error(report, token->line,
-			     "\"${\" begins no whole \"${NAME}\"; write \"\\${\" in double quotes for a plain one");
+		report_error(
+			report, token->line,
+			"\"${\" begins no whole \"${NAME}\"; write \"\\${\" in double quotes for a plain one");
 		return true;
 	case TOKEN_NUL:
 		report_error(report, token->line, "NUL byte");
@@ -233,9 +234,11 @@ static void scan_brace(struct scanner *scanner, struct body *body,
 		body->ended = true;
 		scanner->at += strlen(scanner->at);
 	} else if (body->previous != TOKEN_EQUAL && !block->broken) {
-		report_error(scanner->report, token->line,
-			     "[" REPORT_NAME "] unexpected \"{\", perhaps a \"}\" is missing above",
-			     block->title);
+		report_error(
+			scanner->report, token->line,
+			"[" REPORT_NAME
+			"] unexpected \"{\", perhaps a \"}\" is missing above",
+			block->title);
 		block->broken = true;
 	} else if (body->free_name && !block->broken) {
 		report_error(scanner->report, token->line,
@@ -273,7 +276,7 @@ static void scan_word(struct scanner *scanner, struct body *body,
 
 static void scan_body(struct scanner *scanner)
 {
-	struct body body = { .depth = 1, .previous = TOKEN_OPEN };
+	struct body body = {.depth = 1, .previous = TOKEN_OPEN};
 	struct scan_block *block = last_block(scanner);
 
 	while (!body.ended && !scanner->no_memory) {
@@ -364,7 +367,7 @@ static bool scan_head(struct scanner *scanner, struct scan_block *block,
 		      bool titled)
 {
 	const char *word = block->title;
-	struct token title = { .kind = TOKEN_END };
+	struct token title = {.kind = TOKEN_END};
 	struct token open;
 
 	write_text(scanner, word);

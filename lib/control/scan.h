@@ -33,7 +33,7 @@ typedef int (*scan_option_fn)(enum section_kind kind, const char *name);
 struct scan_key {
 	const char *name; /* lower case */
 	int line;
-	int option; /* index or SCAN_FREE */
+	int option;  /* index or SCAN_FREE */
 	bool append; /* "+=" */
 };
 
@@ -42,7 +42,7 @@ struct scan_block {
 	const char *title;	/* as written, for messages; "" without one */
 	int line;
 	int last_line;
-	bool broken; /* that was said; libconfuse must not see it */
+	bool broken;  /* that was said; libconfuse must not see it */
 	size_t start; /* in the new text */
 	size_t end;
 	size_t first_key;

@@ -16,16 +16,16 @@ static const struct scheme {
 	unsigned int kinds;
 	bool local; /* scheme:///path; else scheme://host */
 } schemes[] = {
-	{ "http", CONTROL_KIND_TAR, KIND(TAR) | KIND(GIT), false },
-	{ "https", CONTROL_KIND_TAR, KIND(TAR) | KIND(GIT), false },
-	{ "ftp", CONTROL_KIND_TAR, KIND(TAR), false },
-	{ "file", CONTROL_KIND_AUTO,
-	  KIND(TAR) | KIND(GIT) | KIND(RSYNC) | KIND(DIR), true },
-	{ "rsync", CONTROL_KIND_RSYNC, KIND(RSYNC), false },
-	{ "git", CONTROL_KIND_GIT, KIND(GIT), false },
-	{ "git+https", CONTROL_KIND_GIT, KIND(GIT), false },
-	{ "git+ssh", CONTROL_KIND_GIT, KIND(GIT), false },
-	{ "git+file", CONTROL_KIND_GIT, KIND(GIT), true },
+	{"http", CONTROL_KIND_TAR, KIND(TAR) | KIND(GIT), false},
+	{"https", CONTROL_KIND_TAR, KIND(TAR) | KIND(GIT), false},
+	{"ftp", CONTROL_KIND_TAR, KIND(TAR), false},
+	{"file", CONTROL_KIND_AUTO,
+	 KIND(TAR) | KIND(GIT) | KIND(RSYNC) | KIND(DIR), true},
+	{"rsync", CONTROL_KIND_RSYNC, KIND(RSYNC), false},
+	{"git", CONTROL_KIND_GIT, KIND(GIT), false},
+	{"git+https", CONTROL_KIND_GIT, KIND(GIT), false},
+	{"git+ssh", CONTROL_KIND_GIT, KIND(GIT), false},
+	{"git+file", CONTROL_KIND_GIT, KIND(GIT), true},
 };
 
 static const char *const kind_names[] = {
@@ -75,8 +75,8 @@ static bool check_scheme(struct checker *checker, const struct found *found)
 			    url);
 	else if (scheme->local && rest[0] != '/')
 		found_error(checker, found,
-			    "not %s:///PATH: \"" REPORT_NAME "\"",
-			    scheme->name, url);
+			    "not %s:///PATH: \"" REPORT_NAME "\"", scheme->name,
+			    url);
 	else if (!scheme->local && (rest[0] == '\0' || rest[0] == '/'))
 		found_error(checker, found, "no host in \"" REPORT_NAME "\"",
 			    url);
@@ -130,13 +130,12 @@ void value_kind(struct checker *checker, const struct found *found,
 		if (!text_equal_nocase(found->text, kind_names[i]))
 			continue;
 		if (scheme != NULL && (scheme->kinds & 1U << i) == 0) {
-			found_error(checker, found,
-				    "%s does not come by %s://", kind_names[i],
-				    scheme->name);
+			found_error(checker, found, "%s does not come by %s://",
+				    kind_names[i], scheme->name);
 			return;
 		}
-		if (source->kind != CONTROL_KIND_GIT &&
-		    i == CONTROL_KIND_GIT && source->url != NULL)
+		if (source->kind != CONTROL_KIND_GIT && i == CONTROL_KIND_GIT &&
+		    source->url != NULL)
 			cut_ref(checker, source);
 		source->kind = (enum control_kind)i;
 		return;
@@ -164,8 +163,7 @@ void value_ref(struct checker *checker, const struct found *found, void *to)
 	}
 	if (source->ref != NULL && strcmp(source->ref, found->text) != 0)
 		found_warning(checker, found,
-			      "used instead of \"#" REPORT_NAME
-			      "\" in the URL",
+			      "used instead of \"#" REPORT_NAME "\" in the URL",
 			      source->ref);
 	source->ref = found->text;
 }

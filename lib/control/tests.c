@@ -8,34 +8,35 @@
 
 enum { TEST_NAME_MAX = 100 };
 
-/* Names between white space or commas; a line that is one name is kept whole. */
+/* Names between white space or commas; a line that is one name is kept whole.
+ */
 static void read_requires(struct checker *checker, const struct found *found,
 			  void *to);
 
 #define AT(member) offsetof(struct control_test, member)
 
 static const struct rule test_rules[] = {
-	{ "source_url", value_url, AT(source), .whole = false },
-	{ "ref", value_ref, AT(source), .whole = false },
-	{ "sha256", value_sha256_of, AT(source), .whole = false },
-	{ "test_dir", value_inside, AT(test_dir), .whole = false },
-	{ "build_command", value_text, AT(build_command), .whole = true },
-	{ "install_command", value_text, AT(install_command), .whole = true },
-	{ "run_command", value_text, AT(run_command), .whole = true },
-	{ "cleanup_command", value_text, AT(cleanup_command), .whole = true },
-	{ "log_dir", value_log_dir, AT(log_dir), .whole = false },
-	{ "log_files", value_text, AT(log_files), .whole = true },
-	{ "user", value_user, AT(user), .whole = false },
-	{ "environment", value_environment, AT(environment), .whole = true },
-	{ "requires", read_requires, AT(requires), .whole = true },
-	{ "expect", value_expect, AT(expect), .whole = true },
-	{ "timeout", value_limit, AT(timeout_s), .whole = false },
-	{ "build_timeout", value_limit, AT(build_timeout_s), .whole = false },
-	{ "duration", value_duration, AT(duration_s), .whole = false },
-	{ "repeat", value_repeat, AT(repeat), .whole = false },
-	{ "retries", value_retries, AT(retries), .whole = false },
-	{ "jobs", value_jobs, AT(jobs), .whole = false },
-	{ "parallel", value_refused, 0, .whole = false },
+	{"source_url", value_url, AT(source), .whole = false},
+	{"ref", value_ref, AT(source), .whole = false},
+	{"sha256", value_sha256_of, AT(source), .whole = false},
+	{"test_dir", value_inside, AT(test_dir), .whole = false},
+	{"build_command", value_text, AT(build_command), .whole = true},
+	{"install_command", value_text, AT(install_command), .whole = true},
+	{"run_command", value_text, AT(run_command), .whole = true},
+	{"cleanup_command", value_text, AT(cleanup_command), .whole = true},
+	{"log_dir", value_log_dir, AT(log_dir), .whole = false},
+	{"log_files", value_text, AT(log_files), .whole = true},
+	{"user", value_user, AT(user), .whole = false},
+	{"environment", value_environment, AT(environment), .whole = true},
+	{"requires", read_requires, AT(requires), .whole = true},
+	{"expect", value_expect, AT(expect), .whole = true},
+	{"timeout", value_limit, AT(timeout_s), .whole = false},
+	{"build_timeout", value_limit, AT(build_timeout_s), .whole = false},
+	{"duration", value_duration, AT(duration_s), .whole = false},
+	{"repeat", value_repeat, AT(repeat), .whole = false},
+	{"retries", value_retries, AT(retries), .whole = false},
+	{"jobs", value_jobs, AT(jobs), .whole = false},
+	{"parallel", value_refused, 0, .whole = false},
 };
 
 static const char *add_required(struct checker *checker,
@@ -69,9 +70,9 @@ static void read_requires(struct checker *checker, const struct found *found,
 {
 	static const char between[] = " \t\r\v\f\n,";
 	const char *at = found->text + strspn(found->text, between);
-	const char **names = arena_array(&checker->tree->arena,
-					 strlen(found->text) / 2 + 2,
-					 sizeof(*names));
+	const char **names =
+		arena_array(&checker->tree->arena, strlen(found->text) / 2 + 2,
+			    sizeof(*names));
 
 	if (names == NULL) {
 		checker->no_memory = true;
@@ -128,10 +129,11 @@ static void check_log_dir(struct checker *checker, struct section *section,
 	    (test->test_dir[length] != '/' && test->test_dir[length] != '\0'))
 		return;
 	if (check_find(checker, section, "log_dir", true, &found))
-		found_error(checker, &found,
-			    "holds test_dir, and is emptied before each run: \"" REPORT_NAME
-			    "\"",
-			    test->log_dir);
+		found_error(
+			checker, &found,
+			"holds test_dir, and is emptied before each run: \"" REPORT_NAME
+			"\"",
+			test->log_dir);
 }
 
 static void check_test(struct checker *checker, struct section *section,

@@ -13,7 +13,10 @@ static struct token token_make(enum token_kind kind, const char *at,
 			       size_t length, int line)
 {
 	struct token token = {
-		.kind = kind, .at = at, .length = length, .line = line,
+		.kind = kind,
+		.at = at,
+		.length = length,
+		.line = line,
 	};
 
 	for (size_t i = 0; i < length; i++)

@@ -10,19 +10,33 @@
 enum { BUCKETS_FIRST = 256 };
 
 /* FNV-1a, 32 bits: http://www.isthe.com/chongo/tech/comp/fnv/ */
-static uint32_t name_hash(const void *owner, const char *name)
+static uint32_t name_hash(const char *name)
 {
-	uint32_t hash = 2166136261U ^ (uint32_t)((uintptr_t)owner >> 4);
+	uint32_t hash = 2166136261U;
 
 	for (; *name != '\0'; name++)
 		hash = (hash ^ (unsigned char)*name) * 16777619U;
 	return hash;
 }
 
-static struct node *tree_find(const struct tree *tree, const void *owner,
-			      const char *name)
+/* The same name in many sections lands in as many buckets. */
+static uint32_t node_hash(const void *owner, uint32_t name_hash)
 {
-	uint32_t hash = name_hash(owner, name);
+	uint32_t mixed = name_hash ^ (uint32_t)((uintptr_t)owner >> 4);
+
+	mixed *= 2654435769U; /* Knuth, TAOCP 6.4: 2^32 over the golden ratio */
+	return mixed ^ mixed >> 15;
+}
+
+static uint64_t mask_bit(uint32_t name_hash)
+{
+	return UINT64_C(1) << (name_hash & 63);
+}
+
+static struct node *tree_find(const struct tree *tree, const void *owner,
+			      const char *name, uint32_t name_hash)
+{
+	uint32_t hash = node_hash(owner, name_hash);
 	struct node *node = tree->buckets[hash % tree->bucket_count];
 
 	for (; node != NULL; node = node->chain)
@@ -70,7 +84,7 @@ static bool tree_index(struct tree *tree, struct node *node, const void *owner,
 		return false;
 	node->owner = owner;
 	node->name = name;
-	node->hash = name_hash(owner, name);
+	node->hash = node_hash(owner, name_hash(name));
 	tree_link(tree->buckets, tree->bucket_count, node);
 	tree->node_count++;
 	return true;
@@ -78,7 +92,7 @@ static bool tree_index(struct tree *tree, struct node *node, const void *owner,
 
 int tree_init(struct tree *tree)
 {
-	*tree = (struct tree){ .bucket_count = BUCKETS_FIRST };
+	*tree = (struct tree){.bucket_count = BUCKETS_FIRST};
 	tree->sections_end = &tree->sections;
 	tree->buckets = calloc(BUCKETS_FIRST, sizeof(tree->buckets[0]));
 	if (tree->buckets == NULL)
@@ -110,7 +124,7 @@ enum section_kind tree_kind(const char *name)
 
 struct section *tree_section(const struct tree *tree, const char *name)
 {
-	return (struct section *)tree_find(tree, NULL, name);
+	return (struct section *)tree_find(tree, NULL, name, name_hash(name));
 }
 
 struct section *tree_add_section(struct tree *tree, enum section_kind kind,
@@ -140,7 +154,12 @@ struct section *tree_add_section(struct tree *tree, enum section_kind kind,
 struct key *tree_key(const struct tree *tree, const struct section *section,
 		     const char *name)
 {
-	return (struct key *)tree_find(tree, section, name);
+	uint32_t hash = name_hash(name);
+
+	/* Most questions are about optional keys that are not there. */
+	if ((section->key_mask & mask_bit(hash)) == 0)
+		return NULL;
+	return (struct key *)tree_find(tree, section, name, hash);
 }
 
 static struct key *tree_add_key(struct tree *tree, struct section *section,
@@ -152,6 +171,7 @@ static struct key *tree_add_key(struct tree *tree, struct section *section,
 	if (key == NULL || copy == NULL ||
 	    !tree_index(tree, &key->node, section, copy))
 		return NULL;
+	section->key_mask |= mask_bit(name_hash(name));
 	*section->keys_end = key;
 	section->keys_end = &key->next;
 	return key;

@@ -54,7 +54,8 @@ struct section {
 	bool broken;	  /* not read whole: its content is not checked */
 	struct key *keys;
 	struct key **keys_end;
-	void *object; /* the model's struct, once it is made */
+	uint64_t key_mask; /* one bit by each key's name: is it worth a look? */
+	void *object;	   /* the model's struct, once it is made */
 };
 
 struct tree {

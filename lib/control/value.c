@@ -89,10 +89,11 @@ void value_host_name(struct checker *checker, const struct found *found,
 	if (length > CONTROL_NAME_MAX ||
 	    strspn(found->text, letters) != length || found->text[0] == '.' ||
 	    found->text[0] == '-')
-		found_error(checker, found,
-			    "not a host name of at most %d letters, digits, \".\" and \"-\": \"" REPORT_NAME
-			    "\"",
-			    CONTROL_NAME_MAX, found->text);
+		found_error(
+			checker, found,
+			"not a host name of at most %d letters, digits, \".\" and \"-\": \"" REPORT_NAME
+			"\"",
+			CONTROL_NAME_MAX, found->text);
 	*(const char **)to = found->text;
 }
 
@@ -141,7 +142,7 @@ static bool read_time(struct checker *checker, const struct found *found,
 	static const struct {
 		char letter;
 		uint64_t seconds;
-	} units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 } };
+	} units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
 	size_t length = strlen(found->text);
 	uint64_t unit = 1;
 	uint64_t number;
@@ -228,9 +229,8 @@ void value_yes_no(struct checker *checker, const struct found *found, void *to)
 		const char *word;
 		bool yes;
 	} words[] = {
-		{ "yes", true },  { "no", false },  { "true", true },
-		{ "false", false }, { "on", true }, { "off", false },
-		{ "1", true },	  { "0", false },
+		{"yes", true}, {"no", false},  {"true", true}, {"false", false},
+		{"on", true},  {"off", false}, {"1", true},    {"0", false},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
@@ -250,12 +250,12 @@ void value_boot_method(struct checker *checker, const struct found *found,
 		const char *word;
 		int method; /* -1: not supported yet */
 	} words[] = {
-		{ "auto", CONTROL_BOOT_AUTO },
-		{ "grub", CONTROL_BOOT_GRUB },
-		{ "efi", -1 },
-		{ "systemd-boot", -1 },
-		{ "command", CONTROL_BOOT_COMMAND },
-		{ "none", CONTROL_BOOT_NONE },
+		{"auto", CONTROL_BOOT_AUTO},
+		{"grub", CONTROL_BOOT_GRUB},
+		{"efi", -1},
+		{"systemd-boot", -1},
+		{"command", CONTROL_BOOT_COMMAND},
+		{"none", CONTROL_BOOT_NONE},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
@@ -270,10 +270,11 @@ void value_boot_method(struct checker *checker, const struct found *found,
 				(enum control_boot)words[i].method;
 		return;
 	}
-	found_error(checker, found,
-		    "not one of auto, grub, efi, systemd-boot, command, none: \"" REPORT_NAME
-		    "\"",
-		    found->text);
+	found_error(
+		checker, found,
+		"not one of auto, grub, efi, systemd-boot, command, none: \"" REPORT_NAME
+		"\"",
+		found->text);
 }
 
 void value_on_failure(struct checker *checker, const struct found *found,
@@ -317,7 +318,7 @@ void value_expect(struct checker *checker, const struct found *found, void *to)
 	struct control_expect *expect = to;
 	const char *word = found->text + strspn(found->text, between);
 
-	*expect = (struct control_expect){ .given = true };
+	*expect = (struct control_expect){.given = true};
 	while (*word != '\0') {
 		size_t length = strcspn(word, between);
 
@@ -363,8 +364,7 @@ void value_environment(struct checker *checker, const struct found *found,
 		size_t length = strcspn(line, "\n");
 
 		if (length > 0 && !is_environment(line, length))
-			found_error(checker, found,
-				    "not NAME=value: \"%.*s\"",
+			found_error(checker, found, "not NAME=value: \"%.*s\"",
 				    length > 100 ? 100 : (int)length, line);
 		if (length > 0 &&
 		    (*lines++ = arena_text(arena, line, length)) == NULL)
