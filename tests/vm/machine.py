@@ -11,6 +11,8 @@ of dom0, or of plain Linux. /host in the machine is a directory of the host.
         machine.wait_shell()
         status, output = machine.sh("uname -r")
 
+Each boot gets a new QEMU: one that has run a kernel keeps its translated code,
+and all that the next kernel writes over it costs time; Xen boots half as fast.
 No QEMU outlives the Python process that started it, however that one ends.
 Times under emulation vary a lot: give limits of five times what is usual.
 """
@@ -28,6 +30,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 from types import TracebackType
@@ -72,6 +75,8 @@ class Machine:
         self._memory_mb = memory_mb
         self._cpus = cpus
         self._qemu: subprocess.Popen[bytes] | None = None
+        self._power = threading.Lock()  # held to change _on and _qemu
+        self._on = False
         self._shell: socket.socket | None = None
         self._unread = ""
         # The path of a socket has at most 107 bytes.
@@ -99,10 +104,9 @@ class Machine:
         self.share_dir.mkdir(parents=True, exist_ok=True)
         self._run_dir.mkdir(mode=0o700, exist_ok=True)
         self._make_overlay(fresh)
-        with (self.state_dir / "qemu.log").open("ab") as log:
-            self._qemu = subprocess.Popen(
-                self._command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log
-            )
+        self._on = True
+        self._spawn()
+        threading.Thread(target=self._restart_on_reboot, daemon=True).start()
         self._shell = self._connect("com2")
         self._unread = ""
         self.boot_id = ""
@@ -278,6 +282,8 @@ class Machine:
         command += ["-machine", "q35", "-cpu", "qemu64,+npt"]
         command += ["-accel", "tcg,thread=multi", "-smp", str(self._cpus)]
         command += ["-m", str(self._memory_mb), "-display", "none", "-nic", "none"]
+        # See the module's description; a machine that powers off stays there.
+        command += ["-action", "reboot=shutdown,shutdown=pause"]
         command += serial("com1") + serial("com2")
         # The host stays up in a power cut, so nothing need reach its disk.
         disk = f"file={self.state_dir}/disk.qcow2,format=qcow2,cache=unsafe"
@@ -285,52 +291,78 @@ class Machine:
         share = f"local,path={self.share_dir},mount_tag=hostshare"
         return [*command, "-virtfs", f"{share},security_model=none"]
 
+    def _spawn(self) -> None:
+        with (self.state_dir / "qemu.log").open("ab") as log:
+            self._qemu = subprocess.Popen(
+                self._command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+
+    def _restart_on_reboot(self) -> None:
+        """A thread: QEMU ends when the machine resets, and is started again."""
+        while self._qemu is not None:
+            qemu = self._qemu
+            status = qemu.wait()
+            with self._power:
+                if not self._on or self._qemu is not qemu or status != 0:
+                    return
+                self._spawn()
+
     def _connect(self, name: str) -> socket.socket:
-        connection = socket.socket(socket.AF_UNIX)
         for _ in range(300):
             self._must_run()
+            connection = socket.socket(socket.AF_UNIX)
             try:
                 connection.connect(str(self._run_dir / name))
                 return connection
             except OSError:
+                connection.close()
                 time.sleep(0.1)
         raise MachineError(f"QEMU opens no {name}; see {self.state_dir}/qemu.log")
 
-    def _must_run(self) -> subprocess.Popen[bytes]:
-        if self._qemu is None:
+    def _must_run(self) -> None:
+        if not self._on or self._qemu is None:
             raise MachineError("the machine is off")
-        if self._qemu.poll() is not None:
-            raise MachineError(f"QEMU ended; see {self.state_dir}/qemu.log")
-        return self._qemu
+        if self._qemu.poll() not in (None, 0):
+            raise MachineError(f"QEMU failed; see {self.state_dir}/qemu.log")
 
     def _kill(self) -> None:
+        with self._power:
+            self._on = False
+            qemu, self._qemu = self._qemu, None
+            if qemu is not None:
+                qemu.kill()
+                qemu.wait()
         if self._shell is not None:
             self._shell.close()
             self._shell = None
-        if self._qemu is not None:
-            self._qemu.kill()
-            self._qemu.wait()
-            self._qemu = None
 
     def _send(self, text: str) -> None:
-        self._must_run()
-        assert self._shell is not None
         self._receive(0)
         self._unread = ""
         try:
+            assert self._shell is not None
             self._shell.sendall(text.encode())
-        except OSError as error:
-            raise MachineError(f"COM2: {error}") from error
+        except OSError:
+            self._reconnect()
+
+    def _reconnect(self) -> None:
+        if self._shell is not None:
+            self._shell.close()
+        self._shell = self._connect("com2")
 
     def _receive(self, timeout: float) -> None:
         """Add what COM2 sends, if anything comes within the time."""
+        self._must_run()
         assert self._shell is not None
         while select.select([self._shell], [], [], max(0.0, timeout))[0]:
-            data = self._shell.recv(1 << 16)
-            if not data:
-                raise MachineError("QEMU closed COM2")
-            self._unread += data.decode(errors="replace").replace("\r", "")
             timeout = 0
+            try:
+                data = self._shell.recv(1 << 16)
+            except ConnectionError:
+                data = b""
+            if not data:  # the machine resets
+                self._reconnect()
+            self._unread += data.decode(errors="replace").replace("\r", "")
 
     def _expect(self, wanted: re.Pattern[str], timeout: float) -> re.Match[str] | None:
         """Read COM2 until the pattern is there; None: not within the time."""
@@ -343,7 +375,6 @@ class Machine:
             left = deadline - time.monotonic()
             if left <= 0:
                 return None
-            self._must_run()
             self._receive(min(left, 5.0))
 
 
