@@ -23,6 +23,7 @@
  *   run     run, digest, file, version
  *   plan    domain, tests: names in order; one event a domain
  *   stage   stage, state: "started" | "ok" | "failed" | "skipped", message
+ *   armed   hypervisor, build_id: what the next boot is to be
  *   boot    system: "xen" | "linux", cause, message, and for Xen: xen,
  *           changeset, build_id, command_line, kernel, proven
  *   domain  domain, state: "starting" | "started" | "running" | "done" |

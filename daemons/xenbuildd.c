@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "xenbuildd.h"
+
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "base/cgroup.h"
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/notify.h"
+
+static const char usage[] =
+	"Usage: xenbuildd [--no-reboot] [--root DIR] [FILE]\n"
+	"       xenbuildd --check FILE | --dump FILE\n"
+	"\n"
+	"Fetch, build and install the Xen tree that the control file\n"
+	"/etc/xen/xentest.conf names, arrange for it to be booted once, reboot.\n"
+	"\n"
+	"  FILE          copy FILE to /etc/xen/xentest.conf first\n"
+	"  --no-reboot   do everything but the reboot\n"
+	"  --check FILE  check a control file: 0 good, 1 errors, 2 unreadable\n"
+	"  --dump FILE   print a control file as one JSON object\n"
+	"  --root DIR    look for /etc, /var and /boot below DIR\n"
+	"  --help, --version\n"
+	"\n"
+	"Exit status: 0 when the machine is to reboot, or there is nothing to do;\n"
+	"1 when the request was rejected, a stage failed or we did; 2 for a wrong\n"
+	"command line. See xenbuildd(8), xentest.conf(5).\n";
+
+static const struct {
+	const char *name;
+	int (*run)(struct build *build, struct err *e);
+	bool needs_tree; /* skipped with xen-tree = none */
+	const char *doing;
+} stages[] = {
+	{ "check", stage_check, false, "Checking that the machine comes back" },
+	{ "fetch", stage_fetch, true, "Fetching the tree" },
+	{ "build", stage_build, true, "Building" },
+	{ "install", stage_install, true, "Installing" },
+	{ "boot", stage_boot, false, "Arranging the boot" },
+	{ "reboot", stage_reboot, false, "Rebooting" },
+};
+
+/* ---- the command line -------------------------------------------------- */
+
+struct options {
+	const char *check;
+	const char *dump;
+	const char *root;
+	const char *file;
+	bool no_reboot;
+	int exit_status; /* when there is nothing else to do, else -1 */
+};
+
+enum { OPT_CHECK = 1, OPT_DUMP, OPT_ROOT, OPT_NO_REBOOT, OPT_HELP,
+       OPT_VERSION };
+
+static const struct option long_options[] = {
+	{ "check", required_argument, NULL, OPT_CHECK },
+	{ "dump", required_argument, NULL, OPT_DUMP },
+	{ "root", required_argument, NULL, OPT_ROOT },
+	{ "no-reboot", no_argument, NULL, OPT_NO_REBOOT },
+	{ "help", no_argument, NULL, OPT_HELP },
+	{ "version", no_argument, NULL, OPT_VERSION },
+	{ 0 },
+};
+
+static void take_option(struct options *options, int option)
+{
+	switch (option) {
+	case OPT_CHECK:
+		options->check = optarg;
+		break;
+	case OPT_DUMP:
+		options->dump = optarg;
+		break;
+	case OPT_ROOT:
+		options->root = optarg;
+		break;
+	case OPT_NO_REBOOT:
+		options->no_reboot = true;
+		break;
+	case OPT_HELP:
+		fputs(usage, stdout);
+		options->exit_status = 0;
+		break;
+	case OPT_VERSION:
+		puts("xenbuildd " XENTEST_VERSION);
+		options->exit_status = 0;
+		break;
+	default:
+		options->exit_status = 2;
+	}
+}
+
+static void take_options(struct options *options, int argc, char *argv[])
+{
+	int option;
+
+	*options = (struct options){ .root = "/", .exit_status = -1 };
+	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1)
+		take_option(options, option);
+	if (options->exit_status >= 0)
+		return;
+	if (optind + 1 == argc)
+		options->file = argv[optind++];
+	if (optind < argc) {
+		fputs(usage, stderr);
+		options->exit_status = 2;
+	} else if (options->check != NULL) {
+		options->exit_status = control_check_main(options->check);
+	} else if (options->dump != NULL) {
+		options->exit_status = control_dump_main(options->dump);
+	}
+}
+
+/* ---- the stages -------------------------------------------------------- */
+
+static int run_stage(struct build *build, size_t number, struct err *e)
+{
+	const char *name = stages[number].name;
+	int r;
+
+	build->about.step = name;
+	if (stages[number].needs_tree &&
+	    build->run->control->preferences.tree == NULL)
+		return run_note_stage(build->run, name, "skipped",
+				      "xen-tree = none", e);
+	notify_status("Run %s: %s", build->run->id, stages[number].doing);
+	journal_say(&build->about, JOURNAL_STAGE_STARTED, LOG_INFO, "%s",
+		    stages[number].doing);
+	r = run_note_stage(build->run, name, "started", NULL, e);
+	if (r == 0)
+		r = stages[number].run(build, e);
+	return r < 0 ? r : run_note_stage(build->run, name, "ok", NULL, e);
+}
+
+/* The end of the run: its evidence is in the record and in STAGE.log. */
+static int give_up(struct build *build, const char *stage, int number,
+		   struct err *e)
+{
+	struct err later = ERR_NONE;
+	char message[sizeof(e->text) + 64];
+	int r;
+
+	snprintf(message, sizeof(message), "%s: %s", stage, e->text);
+	build_say_tail(build, stage);
+	journal_say(&build->about, JOURNAL_STAGE_FAILED, LOG_ERR, "%s failed: %s",
+		    stage, e->text);
+	r = run_note_stage(build->run, stage, "failed", e->text, &later);
+	if (r == 0)
+		r = run_end(build->run, "failed", message, &later);
+	if (r < 0)
+		journal_say(&build->about, JOURNAL_FAILURE, LOG_ERR, "%s",
+			    later.text);
+	return err_wrap(e, number, "%s", stage);
+}
+
+static int run_stages(struct build *build, struct err *e)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(stages); i++) {
+		int r = run_stage(build, i, e);
+
+		if (r == -ECANCELED)
+			return r; /* the run stays open: the next boot goes on */
+		if (r < 0)
+			return give_up(build, stages[i].name, r, e);
+	}
+	return 0;
+}
+
+static int on_stop(void *arg, int signal_number)
+{
+	struct build *build = arg;
+
+	(void)signal_number;
+	notify_stopping();
+	build->stopping = true;
+	child_stop(build->current);
+	return 0;
+}
+
+static int run(struct build *build, const struct options *options,
+	       struct err *e)
+{
+	CLEANUP(loop_source_freep) struct loop_source *term = NULL;
+	CLEANUP(loop_source_freep) struct loop_source *interrupt = NULL;
+	int r;
+
+	r = file_open_dir(AT_FDCWD, options->root, &build->root_fd, e);
+	if (r == 0)
+		r = loop_new(&build->loop, e);
+	if (r == 0)
+		r = loop_signal(build->loop, SIGTERM, on_stop, build, &term, e);
+	if (r == 0)
+		r = loop_signal(build->loop, SIGINT, on_stop, build, &interrupt,
+				e);
+	if (r < 0)
+		return r;
+	cgroup_prepare();
+	/* Nobody waits for a build of hours. */
+	notify_ready();
+	r = request_take(build, options->file, e);
+	if (r <= 0)
+		return r;
+	r = build_prepare(build, e);
+	return r < 0 ? give_up(build, "prepare", r, e) : run_stages(build, e);
+}
+
+int main(int argc, char *argv[])
+{
+	struct build build = { .root_fd = -1, .work_fd = -1 };
+	struct options options;
+	struct err e = ERR_NONE;
+	int r;
+
+	take_options(&options, argc, argv);
+	if (options.exit_status >= 0)
+		return options.exit_status;
+	build.no_reboot = options.no_reboot;
+	r = run(&build, &options, &e);
+	if (r < 0 && r != -ECANCELED)
+		journal_say(&build.about, JOURNAL_FAILURE, LOG_ERR, "%s",
+			    e.text);
+	run_free(build.run);
+	loop_free(build.loop);
+	fd_close(&build.work_fd);
+	fd_close(&build.root_fd);
+	return r < 0 && r != -ECANCELED ? EXIT_FAILURE : EXIT_SUCCESS;
+}
