@@ -100,7 +100,6 @@ static int save_marker(const struct build *build, struct err *e)
  */
 int stage_boot(struct build *build, struct err *e)
 {
-	struct err later = ERR_NONE;
 	struct boot_plan plan;
 	char path[sizeof(build->xen) + 8];
 	int r;
@@ -115,11 +114,21 @@ int stage_boot(struct build *build, struct err *e)
 	r = note_armed(build, plan.hypervisor, e);
 	if (r == 0)
 		r = save_marker(build, e);
-	if (r == 0)
-		r = boot_arm(&plan, e);
-	if (r < 0)
-		marker_remove(build->root_fd, &later);
-	return r;
+	return r < 0 ? r : boot_arm(&plan, e);
+}
+
+void undo_boot(struct build *build)
+{
+	struct err e = ERR_NONE;
+	struct boot_plan plan;
+
+	/* The entry first: the marker tells the next boot what to expect. */
+	if (make_plan(build, &plan, &e) == 0 && boot_disarm(&plan, &e) == 0 &&
+	    marker_remove(build->root_fd, &e) == 0)
+		return;
+	journal_say(&build->about, JOURNAL_FAILURE, LOG_ERR,
+		    "What the next boot is could not be taken back: %s",
+		    e.text);
 }
 
 int stage_reboot(struct build *build, struct err *e)

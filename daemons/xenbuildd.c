@@ -150,6 +150,7 @@ static int give_up(struct build *build, const char *stage, int number,
 	build_say_tail(build, stage);
 	journal_say(&build->about, JOURNAL_STAGE_FAILED, LOG_ERR, "%s failed: %s",
 		    stage, e->text);
+	undo_boot(build);
 	r = run_note_stage(build->run, stage, "failed", e->text, &later);
 	if (r == 0)
 		r = run_end(build->run, "failed", message, &later);

@@ -51,6 +51,9 @@ int stage_install(struct build *build, struct err *e);
 int stage_boot(struct build *build, struct err *e);   /* entry, marker, once */
 int stage_reboot(struct build *build, struct err *e);
 
+/* Take back what stage_boot() did, as far as it came. */
+void undo_boot(struct build *build);
+
 /* Opens WORKDIR/work/RUN/ and sets tag; before the first stage. */
 int build_prepare(struct build *build, struct err *e);
 
