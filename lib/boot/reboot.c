@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "boot/reboot.h"
+
+#include <systemd/sd-bus.h>
+
+#include "base/cleanup.h"
+
+static void unref_bus(sd_bus **bus)
+{
+	sd_bus_flush_close_unref(*bus);
+}
+
+static int describe(int r, const sd_bus_error *error, const char *who,
+		    struct err *e)
+{
+	if (r >= 0)
+		return 0;
+	errno = -r;
+	if (error->message == NULL)
+		return err_errno(e, "%s", who);
+	return err_set(e, r, "%s: %s", who, error->message);
+}
+
+static int ask_logind(sd_bus *bus, struct err *e)
+{
+	CLEANUP(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+	int r;
+
+	r = sd_bus_call_method(bus, "org.freedesktop.login1",
+			       "/org/freedesktop/login1",
+			       "org.freedesktop.login1.Manager", "Reboot",
+			       &error, NULL, "b", 0 /* nobody to ask */);
+	return describe(r, &error, "logind", e);
+}
+
+/*
+ * systemd's own Manager.Reboot() reboots without stopping a single unit;
+ * reboot.target is what "systemctl reboot" starts.
+ */
+static int ask_systemd(sd_bus *bus, struct err *e)
+{
+	CLEANUP(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+	int r;
+
+	r = sd_bus_call_method(bus, "org.freedesktop.systemd1",
+			       "/org/freedesktop/systemd1",
+			       "org.freedesktop.systemd1.Manager", "StartUnit",
+			       &error, NULL, "ss", "reboot.target",
+			       "replace-irreversibly");
+	return describe(r, &error, "systemd", e);
+}
+
+int reboot_now(struct err *e)
+{
+	CLEANUP(unref_bus) sd_bus *bus = NULL;
+	struct err logind = ERR_NONE;
+	int r;
+
+	r = sd_bus_open_system(&bus);
+	if (r < 0) {
+		errno = -r;
+		return err_errno(e, "reboot: reach the system bus");
+	}
+	r = ask_logind(bus, &logind);
+	if (r < 0)
+		r = ask_systemd(bus, e);
+	return r < 0 ? err_wrap(e, r, "reboot: %s", logind.text) : 0;
+}
