@@ -206,6 +206,19 @@ bool control_expects(const struct control_expect *expect, int status);
 int control_check_main(const char *path);
 
 /**
+ * control_dump() - read and expand without the checks of single keys
+ * @report: as control_load(), with messages about the syntax only
+ * @ret:    {"sections": {NAME: {KEY: VALUE}}}; the caller's to free
+ *
+ * A value that cannot be expanded is {"error": "unknown-variable"},
+ * "bad-reference", "too-deep" or "too-long".
+ *
+ * Return: 0, or -EINVAL when the report has errors.
+ */
+int control_dump(const char *bytes, size_t length, const char *name,
+		 struct control_report *report, char **ret, struct err *e);
+
+/**
  * control_dump_main() - all that a program's --dump FILE does
  *
  * Prints one JSON object on stdout: {"sections": {NAME: {KEY: VALUE}}}.

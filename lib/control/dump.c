@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "control/control.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,12 +14,16 @@
 #include "control/syntax.h"
 
 /* A file may ask for the keys of [DEFAULT] in very many sections. */
-enum { DUMP_VALUES_MAX = 2 * 1024 * 1024 };
+enum {
+	DUMP_VALUES_MAX = 2 * 1024 * 1024,
+	DUMP_BYTES_MAX = 256 * 1024 * 1024,
+};
 
 struct dump {
 	struct tree tree;
 	struct expander expander;
 	unsigned long values;
+	size_t bytes;
 	bool failed;
 };
 
@@ -33,7 +38,7 @@ static void dump_value(struct dump *dump, const struct section *section,
 {
 	CLEANUP(freep)
 	char *name = text_valid_utf8(key->node.name, strlen(key->node.name));
-	enum expand_result result = EXPAND_TOO_LONG;
+	enum expand_result result;
 	const char *text = NULL;
 
 	if (++dump->values > DUMP_VALUES_MAX || name == NULL) {
@@ -42,6 +47,8 @@ static void dump_value(struct dump *dump, const struct section *section,
 	}
 	result = expand(&dump->expander, section, key, &text);
 	if (result == EXPAND_OK) {
+		dump->bytes += strlen(text);
+		dump->failed |= dump->bytes > DUMP_BYTES_MAX;
 		json_set_string(to, name, text);
 	} else {
 		struct json *failure = json_object_new();
@@ -85,50 +92,52 @@ static char *dump_print(struct dump *dump)
 	return dump->failed ? NULL : json_print(top, JSON_INDENTED);
 }
 
-/* Return: the exit status. */
-static int dump_bytes(const char *bytes, size_t length,
-		      struct control_report *report, FILE *to)
+int control_dump(const char *bytes, size_t length, const char *name,
+		 struct control_report *report, char **ret, struct err *e)
 {
 	CLEANUP(freep) char *text = NULL;
-	struct dump dump = {.values = 0};
+	struct dump dump = { .values = 0 };
 	int r = tree_init(&dump.tree);
 
+	*report = (struct control_report){ .file = name };
+	dump.expander.tree = &dump.tree;
 	if (r == 0)
 		r = syntax_read(bytes, length, &dump.tree, report);
-	dump.expander.tree = &dump.tree;
 	if (r == 0 && report->error_count == 0)
 		text = dump_print(&dump);
 	if (text == NULL && report->error_count == 0)
 		report_error(report, 1, "too large to be printed");
 	expander_done(&dump.expander);
 	tree_done(&dump.tree);
+	report_sort(report);
 	if (text == NULL)
-		return 1;
-	fprintf(to, "%s\n", text);
-	if (fflush(to) == 0)
-		return 0;
-	report_error(report, 1, "cannot be printed: %m");
-	return 2;
+		return err_set(e, -EINVAL, "%s cannot be dumped", name);
+	*ret = TAKE_PTR(text);
+	return 0;
 }
 
 int control_dump_main(const char *path)
 {
-	CLEANUP(control_report_done)
-	struct control_report report = {
+	CLEANUP(control_report_done) struct control_report report = {
 		.file = path,
 	};
 	CLEANUP(freep) char *bytes = NULL;
+	CLEANUP(freep) char *text = NULL;
 	struct err e = ERR_NONE;
 	size_t length;
-	int status;
+	int r = load_bytes(path, &bytes, &length, &e);
 
-	if (load_bytes(path, &bytes, &length, &e) < 0) {
+	if (r < 0) {
 		text_plain(e.text);
 		fprintf(stderr, "%s\n", e.text);
 		return 2;
 	}
-	status = dump_bytes(bytes, length, &report, stdout);
-	report_sort(&report);
+	r = control_dump(bytes, length, path, &report, &text, &e);
 	control_report_print(&report, stderr);
-	return status;
+	if (r < 0)
+		return 1;
+	if (puts(text) >= 0 && fflush(stdout) == 0)
+		return 0;
+	fprintf(stderr, "%s: cannot print it: %m\n", path);
+	return 2;
 }

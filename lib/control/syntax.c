@@ -53,25 +53,19 @@ static bool is_rem(const char *line)
 	       (is_space(line[3]) || line[3] == '\n' || line[3] == '\0');
 }
 
-/* The first character that is neither blank nor in a comment of either kind. */
+/*
+ * The first character that is neither blank nor in a comment. Comments that
+ * only the native syntax has need no look: no "[" can follow them.
+ */
 static char first_character(const char *text)
 {
 	while (*text != '\0') {
-		bool comment = is_rem(text);
 		const char *word = text;
 
 		while (is_space(*word))
 			word++;
-		if (strncmp(word, "/*", 2) == 0) {
-			const char *end = strstr(word + 2, "*/");
-
-			if (end == NULL)
-				return '/';
-			text = end + 2;
-			continue;
-		}
 		if (*word != '\n' && *word != '\0' && *word != '#' &&
-		    *word != ';' && strncmp(word, "//", 2) != 0 && !comment)
+		    *word != ';' && !is_rem(text))
 			return *word;
 		text = strchrnul(word, '\n');
 		if (*text == '\n')

@@ -6,7 +6,7 @@
 #include "base/cleanup.h"
 #include "control/value.h"
 
-enum { TEST_NAME_MAX = 100 };
+enum { TEST_NAME_MAX = 100, REQUIRES_MAX = 100 };
 
 /* Names between white space or commas; a line that is one name is kept whole.
  */
@@ -53,16 +53,20 @@ static const char *add_required(struct checker *checker,
 	return copy;
 }
 
-static bool is_test_line(const struct checker *checker, const char *line,
-			 size_t length)
+/* Length of the line at @line when it is a test's name, else 0. */
+static size_t test_line(const struct checker *checker, const char *line)
 {
 	char name[TEST_NAME_MAX + 1];
+	size_t length = 0;
 
+	while (length <= TEST_NAME_MAX && line[length] != '\n' &&
+	       line[length] != '\0')
+		length++;
 	if (length > TEST_NAME_MAX)
-		return false;
+		return 0;
 	memcpy(name, line, length);
 	name[length] = '\0';
-	return check_test_named(checker, name) != NULL;
+	return check_test_named(checker, name) != NULL ? length : 0;
 }
 
 static void read_requires(struct checker *checker, const struct found *found,
@@ -70,9 +74,9 @@ static void read_requires(struct checker *checker, const struct found *found,
 {
 	static const char between[] = " \t\r\v\f\n,";
 	const char *at = found->text + strspn(found->text, between);
-	const char **names =
-		arena_array(&checker->tree->arena, strlen(found->text) / 2 + 2,
-			    sizeof(*names));
+	const char **names = arena_array(&checker->tree->arena,
+					 REQUIRES_MAX + 1, sizeof(*names));
+	size_t count = 0;
 
 	if (names == NULL) {
 		checker->no_memory = true;
@@ -80,13 +84,17 @@ static void read_requires(struct checker *checker, const struct found *found,
 	}
 	*(const char ***)to = names;
 	while (*at != '\0') {
-		size_t line = strcspn(at, "\n");
-		size_t length = strcspn(at, between);
-
 		/* A name with a space in it has a line to itself. */
-		if (is_test_line(checker, at, line))
-			length = line;
-		*names++ = add_required(checker, found, at, length);
+		size_t length = test_line(checker, at);
+
+		if (length == 0)
+			length = strcspn(at, between);
+		if (count == REQUIRES_MAX) {
+			found_error(checker, found, "more than %d tests",
+				    REQUIRES_MAX);
+			return;
+		}
+		names[count++] = add_required(checker, found, at, length);
 		at += length;
 		at += strspn(at, between);
 	}

@@ -80,7 +80,8 @@ static struct token token_string(const char *text, int line)
 		if (*at == '\0')
 			return token_make(TOKEN_OPEN_STRING, text,
 					  (size_t)(at - text), line);
-		if (quote == '"' && at[0] == '$' && at[1] == '{') {
+		if (quote == '"' && at[0] == '$' && at[1] == '{' &&
+		    kind != TOKEN_OPEN_VARIABLE) {
 			size_t length = variable_length(at);
 
 			if (length == 0)
