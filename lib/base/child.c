@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/child.h"
 
-#include <fcntl.h>
-#include <grp.h>
 #include <inttypes.h>
-#include <pwd.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/epoll.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
@@ -15,16 +11,11 @@
 #include <sys/wait.h>
 
 #include "base/cgroup.h"
+#include "base/child-exec.h"
 #include "base/cleanup.h"
 #include "base/text.h"
 
 #define SECOND_USEC UINT64_C(1000000)
-
-/* What a function in a child answers, through a pipe. */
-struct answer {
-	int number;
-	char message[sizeof(((struct err *)0)->text)];
-};
 
 struct child {
 	struct loop *loop;
@@ -37,9 +28,10 @@ struct child {
 	pid_t pid;
 	int pid_fd;
 	int answer_fd;
-	bool whole_tree;
+	bool adopts; /* whole_tree without a control group */
 	bool exited; /* the first process; others may be left */
 	bool terminated;
+	bool killed;
 	uint64_t started_usec;
 	struct child_result result;
 };
@@ -60,85 +52,6 @@ static void child_free(struct child *child)
 static void child_freep(struct child **child)
 {
 	child_free(*child);
-}
-
-/* ---- in the new process ------------------------------------------------ */
-
-static void say_and_exit(const char *name, const char *what)
-{
-	dprintf(STDERR_FILENO, "%s: %s: %s\n", name, what, strerror(errno));
-	_exit(127);
-}
-
-static void take_descriptors(const struct child_spec *spec)
-{
-	int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	int output_fd = spec->output_fd >= 0 ? spec->output_fd : null_fd;
-
-	dup2(null_fd, STDIN_FILENO);
-	dup2(output_fd, STDOUT_FILENO);
-	dup2(output_fd, STDERR_FILENO);
-}
-
-static void reset_signals(void)
-{
-	sigset_t none;
-
-	for (int number = 1; number < NSIG; number++)
-		signal(number, SIG_DFL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
-static void become(const char *name, const char *user)
-{
-	const struct passwd *pw;
-
-	errno = 0;
-	pw = getpwnam(user);
-	if (pw == NULL) {
-		if (errno == 0)
-			errno = ENOENT;
-		say_and_exit(name, "look up the user");
-	}
-	if (initgroups(user, pw->pw_gid) < 0 || setgid(pw->pw_gid) < 0 ||
-	    setuid(pw->pw_uid) < 0)
-		say_and_exit(name, "change to the user");
-}
-
-static void run_function(const struct child_spec *spec, int answer_fd)
-{
-	struct answer answer = { 0 };
-	struct err e = ERR_NONE;
-	ssize_t n;
-
-	answer.number = spec->function(spec->arg, &e);
-	memcpy(answer.message, e.text, sizeof(answer.message));
-	fflush(NULL);
-	n = write(answer_fd, &answer, sizeof(answer));
-	_exit(n == (ssize_t)sizeof(answer) && answer.number == 0 ? 0 : 1);
-}
-
-static void run_child(const struct child_spec *spec,
-		      const struct cgroup *group, int answer_fd)
-{
-	setpgid(0, 0);
-	take_descriptors(spec);
-	reset_signals();
-	if (group != NULL && cgroup_enter(group) < 0)
-		say_and_exit(spec->name, "enter its control group");
-	if (spec->dir_fd >= 0 && fchdir(spec->dir_fd) < 0)
-		say_and_exit(spec->name, "change directory");
-	if (spec->user != NULL)
-		become(spec->name, spec->user);
-	if (spec->function != NULL)
-		run_function(spec, answer_fd);
-	if (spec->environment != NULL)
-		execvpe(spec->argv[0], (char *const *)spec->argv,
-			(char *const *)spec->environment);
-	else
-		execvp(spec->argv[0], (char *const *)spec->argv);
-	say_and_exit(spec->argv[0], "start");
 }
 
 /* ---- everything that it left behind ------------------------------------ */
@@ -163,6 +76,7 @@ static unsigned int each_child_of(pid_t pid, void (*visit)(pid_t pid))
 static void terminate_with_children(pid_t pid)
 {
 	kill(pid, SIGTERM);
+	kill(pid, SIGCONT); /* a stopped one cannot end */
 	each_child_of(pid, terminate_with_children);
 }
 
@@ -174,20 +88,32 @@ static void kill_with_children(pid_t pid)
 	kill(pid, SIGKILL);
 }
 
-static void signal_tree(const struct child *child, int signal_number)
+static void terminate_tree(const struct child *child)
 {
 	if (child->group != NULL) {
-		cgroup_signal(child->group, signal_number);
+		cgroup_signal(child->group, SIGTERM);
+		cgroup_signal(child->group, SIGCONT);
 		return;
 	}
 	/* Before exec() it may not lead its group yet. */
-	if (!child->exited)
-		kill(child->pid, signal_number);
-	kill(-child->pid, signal_number);
-	if (child->whole_tree && signal_number == SIGKILL)
-		each_child_of(getpid(), kill_with_children);
-	else if (child->whole_tree)
+	kill(child->pid, SIGTERM);
+	kill(-child->pid, SIGTERM);
+	kill(-child->pid, SIGCONT);
+	if (child->adopts)
 		each_child_of(getpid(), terminate_with_children);
+}
+
+static void kill_tree(const struct child *child)
+{
+	if (child->group != NULL) {
+		cgroup_signal(child->group, SIGKILL);
+		return;
+	}
+	if (!child->exited)
+		kill(child->pid, SIGKILL);
+	kill(-child->pid, SIGKILL);
+	if (child->adopts)
+		each_child_of(getpid(), kill_with_children);
 }
 
 static void add_usage(struct child *child, const struct rusage *usage)
@@ -200,26 +126,35 @@ static void add_usage(struct child *child, const struct rusage *usage)
 		child->result.memory_max_kib = (uint64_t)usage->ru_maxrss;
 }
 
-/* Orphans were adopted: kill and reap until there are none. */
-static void end_adopted(struct child *child)
+static void take_status(struct child *child, int status)
+{
+	child->exited = true;
+	child->result.exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	child->result.term_signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+/* Takes in whoever has ended; answers whether nobody is left. */
+static bool reap_adopted(struct child *child)
 {
 	struct rusage usage;
+	int status;
+	pid_t pid;
 
-	while (each_child_of(getpid(), kill_with_children) > 0) {
-		pid_t pid = wait4(-1, NULL, 0, &usage);
-
-		if (pid < 0)
-			break;
-		child->result.stragglers++;
+	while ((pid = wait4(-1, &status, WNOHANG, &usage)) > 0) {
 		add_usage(child, &usage);
+		if (pid == child->pid)
+			take_status(child, status);
+		else if (child->exited && WIFSIGNALED(status))
+			child->result.stragglers++;
 	}
+	return pid < 0;
 }
 
 /* ---- the end ----------------------------------------------------------- */
 
 static void read_answer(struct child *child)
 {
-	struct answer answer;
+	struct child_answer answer;
 
 	if (child->answer_fd < 0)
 		return;
@@ -268,7 +203,9 @@ static int end_group(struct child *child)
 
 	if (cgroup_is_empty(child->group))
 		return finish(child);
-	child->result.stragglers = cgroup_signal(child->group, SIGKILL);
+	if (!child->terminated) /* else they have their grace */
+		child->result.stragglers =
+			cgroup_signal(child->group, SIGKILL);
 	if (loop_io(child->loop, cgroup_event_fd(child->group), EPOLLPRI,
 		    on_group_event, child, &child->empty_source, &e) < 0)
 		return finish(child);
@@ -285,59 +222,80 @@ static int on_exit_of_child(void *arg, uint32_t events)
 	(void)events;
 	if (wait4(child->pid, &status, WNOHANG, &usage) != child->pid)
 		return 0;
-	child->exited = true;
-	loop_source_free(TAKE_PTR(child->exit_source));
+	take_status(child, status);
 	add_usage(child, &usage);
-	child->result.exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-	child->result.term_signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+	loop_source_free(TAKE_PTR(child->exit_source));
 	if (child->group != NULL)
 		return end_group(child);
 	kill(-child->pid, SIGKILL);
-	if (child->whole_tree)
-		end_adopted(child);
 	return finish(child);
+}
+
+/* Its own end, or that of an orphan: all of them are ours. */
+static int on_sigchld(void *arg, int signal_number)
+{
+	struct child *child = arg;
+	bool nobody_left = reap_adopted(child);
+
+	(void)signal_number;
+	if (!child->exited)
+		return 0;
+	if (nobody_left)
+		return finish(child);
+	/* Whoever was asked to end has its grace, the others have not. */
+	if (!child->terminated || child->killed)
+		kill_tree(child);
+	return 0;
+}
+
+static void end_with_grace(struct child *child)
+{
+	child->terminated = true;
+	terminate_tree(child);
+	loop_timer_again(child->timer, CHILD_GRACE_S * SECOND_USEC);
 }
 
 static int on_limit(void *arg)
 {
 	struct child *child = arg;
 
-	if (child->terminated) {
-		signal_tree(child, SIGKILL);
+	if (child->killed)
+		return finish(child); /* the kernel holds it: give it up */
+	if (child->terminated || child->exited) {
+		child->killed = true;
+		kill_tree(child);
+		loop_timer_again(child->timer, CHILD_GRACE_S * SECOND_USEC);
 		return 0;
 	}
 	child->result.timed_out = true;
-	child->terminated = true;
-	signal_tree(child, SIGTERM);
-	loop_timer_again(child->timer, CHILD_GRACE_S * SECOND_USEC);
+	end_with_grace(child);
 	return 0;
 }
 
 void child_stop(struct child *child)
 {
-	if (child == NULL || child->terminated)
+	if (child == NULL || child->terminated || child->exited)
 		return;
 	child->result.stopped = true;
-	child->terminated = true;
-	signal_tree(child, SIGTERM);
-	loop_timer_again(child->timer, CHILD_GRACE_S * SECOND_USEC);
+	end_with_grace(child);
 }
 
 /* ---- the beginning ----------------------------------------------------- */
 
+/* Before the fork, so that no end can be missed. */
 static int prepare_tree(struct child *child, struct err *e)
 {
 	struct err ignored = ERR_NONE;
 	int r;
 
-	if (!child->whole_tree)
-		return 0;
 	r = cgroup_new("step", &child->group, &ignored);
 	if (r == 0)
 		return 0;
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
 		return err_errno(e, "adopt orphans");
-	return 0;
+	child->adopts = true;
+	return loop_signal(child->loop, SIGCHLD, on_sigchld, child,
+			   &child->exit_source, e);
 }
 
 static int fork_child(struct child *child, const struct child_spec *spec,
@@ -348,7 +306,7 @@ static int fork_child(struct child *child, const struct child_spec *spec,
 	int ends[2];
 
 	if (spec->function != NULL) {
-		if (pipe2(ends, O_CLOEXEC) < 0)
+		if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
 			return err_errno(e, "make a pipe");
 		read_fd = ends[0];
 		write_fd = ends[1];
@@ -356,27 +314,36 @@ static int fork_child(struct child *child, const struct child_spec *spec,
 		fflush(NULL);
 	}
 	child->started_usec = loop_now_usec();
-	child->pid = fork();
+	/* A program is started without a copy of our memory: half the time. */
+	child->pid = spec->function != NULL || spec->user != NULL ? fork() :
+								    vfork();
 	if (child->pid < 0)
 		return err_errno(e, "start %s", spec->name);
 	if (child->pid == 0)
-		run_child(spec, child->group, write_fd);
+		child_exec(spec, child->group, write_fd);
 	setpgid(child->pid, child->pid);
 	child->answer_fd = TAKE_FD(read_fd);
 	return 0;
+}
+
+static int watch_exit(struct child *child, const struct child_spec *spec,
+		      struct err *e)
+{
+	if (child->adopts)
+		return 0;
+	child->pid_fd = pidfd_open(child->pid, 0);
+	if (child->pid_fd < 0)
+		return err_errno(e, "watch %s", spec->name);
+	return loop_io(child->loop, child->pid_fd, EPOLLIN, on_exit_of_child,
+		       child, &child->exit_source, e);
 }
 
 static int watch_child(struct child *child, const struct child_spec *spec,
 		       struct err *e)
 {
 	uint64_t limit = spec->limit_usec == 0 ? UINT64_MAX : spec->limit_usec;
-	int r;
+	int r = watch_exit(child, spec, e);
 
-	child->pid_fd = pidfd_open(child->pid, 0);
-	if (child->pid_fd < 0)
-		return err_errno(e, "watch %s", spec->name);
-	r = loop_io(child->loop, child->pid_fd, EPOLLIN, on_exit_of_child,
-		    child, &child->exit_source, e);
 	if (r < 0)
 		return r;
 	return loop_timer(child->loop, limit, on_limit, child, &child->timer,
@@ -397,8 +364,7 @@ int child_start(struct loop *loop, const struct child_spec *spec,
 	child->arg = arg;
 	child->pid_fd = -1;
 	child->answer_fd = -1;
-	child->whole_tree = spec->whole_tree;
-	r = prepare_tree(child, e);
+	r = spec->whole_tree ? prepare_tree(child, e) : 0;
 	if (r < 0)
 		return r;
 	r = fork_child(child, spec, e);
@@ -406,7 +372,7 @@ int child_start(struct loop *loop, const struct child_spec *spec,
 		return r;
 	r = watch_child(child, spec, e);
 	if (r < 0) {
-		signal_tree(child, SIGKILL);
+		kill_tree(child);
 		waitpid(child->pid, NULL, 0);
 		return r;
 	}
@@ -445,84 +411,6 @@ int child_run(struct loop *loop, const struct child_spec *spec,
 	if (current != NULL)
 		*current = NULL;
 	return r;
-}
-
-static const char *last_line(char *output)
-{
-	size_t length = strlen(output);
-	char *line;
-
-	while (length > 0 && output[length - 1] == '\n')
-		output[--length] = '\0';
-	line = strrchr(output, '\n');
-	line = line == NULL ? output : line + 1;
-	text_plain(line);
-	return line;
-}
-
-static int check_capture(const char *const *argv, char *output,
-			 const struct child_result *result, struct err *e)
-{
-	const char *line = output == NULL ? "" : last_line(output);
-	char how[96];
-
-	if (result->exit_status == 0 && !result->timed_out)
-		return 0;
-	return err_set(e, -EPROTO, "%s: %s%s%s", argv[0],
-		       child_describe(result, how), line[0] == '\0' ? "" : ": ",
-		       line);
-}
-
-static int read_output(int fd, size_t max, char **ret, struct err *e)
-{
-	CLEANUP(freep) char *output = malloc(max + 1);
-	ssize_t length;
-
-	if (output == NULL)
-		return err_set(e, -ENOMEM, "out of memory");
-	length = pread(fd, output, max, 0);
-	if (length < 0)
-		return err_errno(e, "read what it printed");
-	for (ssize_t i = 0; i < length; i++)
-		if (output[i] == '\0')
-			output[i] = '?';
-	output[length] = '\0';
-	*ret = TAKE_PTR(output);
-	return 0;
-}
-
-int child_capture(struct loop *loop, const char *const *argv,
-		  uint64_t limit_usec, size_t max, char **ret_output,
-		  struct child_result *result, struct err *e)
-{
-	CLEANUP(fd_close) int fd = memfd_create("output", MFD_CLOEXEC);
-	CLEANUP(freep) char *output = NULL;
-	struct child_spec spec = CHILD_SPEC_NONE;
-	struct child_result own;
-	int r;
-
-	if (fd < 0)
-		return err_errno(e, "make room for the output of %s", argv[0]);
-	spec.name = argv[0];
-	spec.argv = argv;
-	spec.output_fd = fd;
-	spec.limit_usec = limit_usec;
-	r = child_run(loop, &spec, NULL, &own, e);
-	if (r < 0)
-		return r;
-	r = read_output(fd, max, &output, e);
-	if (r < 0)
-		return r;
-	if (result == NULL) {
-		r = check_capture(argv, output, &own, e);
-		if (r < 0)
-			return r;
-	} else {
-		*result = own;
-	}
-	if (ret_output != NULL)
-		*ret_output = TAKE_PTR(output);
-	return 0;
 }
 
 const char *child_describe(const struct child_result *result,

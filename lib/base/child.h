@@ -35,11 +35,15 @@ struct child_spec {
 	int dir_fd;	     /* working directory; -1: ours */
 	int output_fd;	     /* stdout and stderr; -1: /dev/null */
 	const char *user;    /* switch to; NULL: stay */
-	uint64_t limit_usec; /* 0 or UINT64_MAX: none */
+	/*
+	 * 0 or UINT64_MAX: none. Then all get TERM, and KILL CHILD_GRACE_S
+	 * later; one that does not even end then is given up.
+	 */
+	uint64_t limit_usec;
 	/*
 	 * All processes that it leaves behind are its own, whatever they did
 	 * to get away: they are gone before it counts as ended. Only where
-	 * one such child runs at a time. A control group where the unit
+	 * no other child runs at that time. A control group where the unit
 	 * delegates one (cgroups(7)), else orphans are adopted
 	 * (PR_SET_CHILD_SUBREAPER) and killed. Otherwise: its process group.
 	 */
