@@ -33,7 +33,6 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from types import TracebackType
 
 BOOT_ID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 # What the shell's unit prints when it starts: see xentest-shell.service.
@@ -54,7 +53,8 @@ class ShellLost(MachineError):
 class Machine:
     """One emulated machine; see the module's description.
 
-    image_dir: what make-image made; never written
+    image_dir: what make-image made; never written, and not to be made anew
+        as long as a state_dir holds changes to it
     state_dir: the overlay disk, com1.log, com2.log, share/ (/host inside)
     """
 
@@ -75,8 +75,7 @@ class Machine:
         self._memory_mb = memory_mb
         self._cpus = cpus
         self._qemu: subprocess.Popen[bytes] | None = None
-        self._power = threading.Lock()  # held to change _on and _qemu
-        self._on = False
+        self._power, self._on = threading.Lock(), False  # it guards _on and _qemu
         self._shell: socket.socket | None = None
         self._unread = ""
         # The path of a socket has at most 107 bytes.
@@ -86,12 +85,7 @@ class Machine:
     def __enter__(self) -> Machine:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     # Power
@@ -142,6 +136,7 @@ class Machine:
     def wait_shell(self, timeout: float = 600, *, after: str | None = None) -> str:
         """Wait until a shell answers, and return the id of its boot.
 
+        It answers before the network and Xen's tools are up: see settle().
         after: the id of a boot that is to be over; its shell does not count
         """
         deadline = time.monotonic() + timeout
@@ -191,9 +186,7 @@ class Machine:
             raise MachineError(f"exit status {status}: {command}\n{output}")
         return output
 
-    def wait_for(
-        self, command: str, timeout: float = 600, interval: float = 2.0
-    ) -> str:
+    def wait_for(self, command: str, timeout: float = 600, interval: float = 2) -> str:
         """Repeat a command until it succeeds, across reboots; returns its output."""
         deadline = time.monotonic() + timeout
         output = ""
@@ -206,6 +199,10 @@ class Machine:
                 self.wait_shell(timeout=max(1.0, deadline - time.monotonic()))
             time.sleep(interval)
         raise MachineError(f"not true within {timeout:.0f} s: {command}\n{output}")
+
+    def settle(self, timeout: float = 600) -> None:
+        """Wait until systemd has started all that belongs to the boot."""
+        self.sh("systemctl is-system-running --wait", timeout)
 
     def type_console(self, keys: bytes) -> None:
         """Type on COM1: three times CTRL-a switches between Xen and dom0."""
@@ -235,7 +232,6 @@ class Machine:
     def pull_dir(self, path: str, host_path: Path, *, timeout: float = 600) -> None:
         """Copy a directory of the machine to the host, which has none there yet."""
         name = f"pull-{secrets.token_hex(4)}"
-        self._mount_share()
         self.check(f"cp -rL {shlex.quote(path)} /host/{name}", timeout)
         host_path.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(self.share_dir / name, host_path)
@@ -244,19 +240,14 @@ class Machine:
         """Copy the content of a directory of the host into one of the machine."""
         name = f"push-{secrets.token_hex(4)}"
         shutil.copytree(host_path, self.share_dir / name, symlinks=True)
-        self._mount_share()
         target = shlex.quote(path)
         self.check(f"mkdir -p {target} && cp -r /host/{name}/. {target}", timeout)
         shutil.rmtree(self.share_dir / name)
 
     def _share_file(self, content: bytes) -> Path:
-        self._mount_share()
         path = self.share_dir / f"file-{secrets.token_hex(4)}"
         path.write_bytes(content)
         return path
-
-    def _mount_share(self) -> None:
-        self.check("mountpoint -q /host || mount /host", timeout=60)
 
     # QEMU
 
@@ -282,8 +273,8 @@ class Machine:
         command += ["-machine", "q35", "-cpu", "qemu64,+npt"]
         command += ["-accel", "tcg,thread=multi", "-smp", str(self._cpus)]
         command += ["-m", str(self._memory_mb), "-display", "none", "-nic", "none"]
-        # See the module's description; a machine that powers off stays there.
-        command += ["-action", "reboot=shutdown,shutdown=pause"]
+        # See the module's description: _restart_on_reboot() takes it from there.
+        command += ["-action", "reboot=shutdown"]
         command += serial("com1") + serial("com2")
         # The host stays up in a power cut, so nothing need reach its disk.
         disk = f"file={self.state_dir}/disk.qcow2,format=qcow2,cache=unsafe"
@@ -298,9 +289,11 @@ class Machine:
             )
 
     def _restart_on_reboot(self) -> None:
-        """A thread: QEMU ends when the machine resets, and is started again."""
-        while self._qemu is not None:
-            qemu = self._qemu
+        """A thread: QEMU ends when the machine resets, and is started again.
+
+        So it does when the machine powers off, which nothing here asks it to.
+        """
+        while (qemu := self._qemu) is not None:
             status = qemu.wait()
             with self._power:
                 if not self._on or self._qemu is not qemu or status != 0:
@@ -394,6 +387,7 @@ def main() -> int:
             machine.wait_shell()
             if options.xen:
                 machine.reboot(XEN)
+            machine.settle()
             status, output = machine.sh(" ".join(options.command), options.timeout)
     sys.stdout.write(output)
     return status
