@@ -24,7 +24,7 @@ struct record;
 #define RECORD_NAME "record.jsonl"
 
 enum {
-	RECORD_LINE_MAX = 64 * 1024,	     /* bytes of one line */
+	RECORD_LINE_MAX = 1024 * 1024,	     /* bytes; a plan is one line */
 	RECORD_BYTES_MAX = 64 * 1024 * 1024, /* of one record, when read */
 };
 
