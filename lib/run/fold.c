@@ -77,11 +77,19 @@ static bool ended_well(const struct fold_entry *entry)
 				       entry->exit_status == 0;
 }
 
+/* An exit status or a signal; 2^32 must not come out as 0. */
+static int take_byte(const struct json *event, const char *key, int fallback)
+{
+	int64_t number = json_get_int(event, key, fallback);
+
+	return number < 0 || number > 255 ? fallback : (int)number;
+}
+
 static void take_end(struct fold_entry *entry, const struct json *event)
 {
 	entry->state = state_of(json_get_string(event, "outcome", ""));
-	entry->exit_status = (int)json_get_int(event, "exit_status", -1);
-	entry->term_signal = (int)json_get_int(event, "signal", 0);
+	entry->exit_status = take_byte(event, "exit_status", -1);
+	entry->term_signal = take_byte(event, "signal", 0);
 	entry->expected_known = json_get(event, "expected") != NULL;
 	entry->expected = json_get_bool(event, "expected", false);
 	take_text(entry->step, sizeof(entry->step), event, "step");
