@@ -286,6 +286,19 @@ static int find_installed(struct build *build, int boot_fd,
 	return 0;
 }
 
+/*
+ * This run's tree and those that failed builds of earlier runs left for a
+ * look: gigabytes, in one go, now that nothing is unpacked any more.
+ */
+static int remove_trees(struct build *build, struct err *e)
+{
+	CLEANUP(fd_close) int workdir_fd = -1;
+	int r;
+
+	r = open_below_workdir(build, ".", &workdir_fd, e);
+	return r < 0 ? r : file_remove_tree(workdir_fd, "work", e);
+}
+
 int stage_install(struct build *build, struct err *e)
 {
 	const char *command = build->run->control->preferences.install_command;
@@ -303,5 +316,5 @@ int stage_install(struct build *build, struct err *e)
 		r = find_installed(build, boot_fd, &since, e);
 	if (r == 0)
 		r = build_id_read(boot_fd, build->xen, build->build_id, e);
-	return r;
+	return r < 0 ? r : remove_trees(build, e);
 }
