@@ -75,6 +75,11 @@ class Server:
         self.listeners[domid] = listener
         self.selector.register(listener, selectors.EVENT_READ, domid)
 
+    def close(self) -> None:
+        for each in [client.socket for client in self.clients] + list(self.listeners.values()):
+            each.close()
+        self.selector.close()
+
     def serve(self, stop: threading.Event | None = None) -> None:
         while stop is None or not stop.is_set():
             for key, _ in self.selector.select(0.05 if stop else None):
@@ -210,6 +215,9 @@ class Store:
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.connect(str(self.directory / f"socket.{domid}"))
 
+    def close(self) -> None:
+        self.socket.close()
+
     def ask(self, kind: int, *parts: str | bytes, end: bytes = b"\0") -> bytes:
         payload = b"\0".join(p.encode() if isinstance(p, str) else p for p in parts) + end
         self.socket.sendall(HEADER.pack(kind, 0, 0, len(payload)) + payload)
@@ -281,8 +289,8 @@ class FakeXen:
         self.directory = Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self._stop = threading.Event()
-        server = Server(self.directory)
-        self._thread = threading.Thread(target=server.serve, args=(self._stop,), daemon=True)
+        self._server = Server(self.directory)
+        self._thread = threading.Thread(target=self._server.serve, args=(self._stop,), daemon=True)
 
     def __enter__(self) -> FakeXen:
         self._thread.start()
@@ -295,8 +303,10 @@ class FakeXen:
                 os.kill(int(pid.read_text()), 9)
             except (OSError, ValueError):
                 pass
+        self.store.close()
         self._stop.set()
         self._thread.join()
+        self._server.close()
 
     def environment(self, domid: int = 0) -> dict[str, str]:
         return {

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "xenstartdomsd.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/text.h"
+
+/* The ways in which a domain ends: done, died, given up; and stopping it. */
+
+#define SECOND_USEC UINT64_C(1000000)
+
+enum { CONSOLE_LINES = 5 };
+
+void guest_note(struct guest *guest, const char *state, const char *message,
+		const char *reason)
+{
+	const char *test = guest->state == GUEST_TESTING ? guest->test : NULL;
+	struct err e = ERR_NONE;
+
+	if (run_note_domain(guest->host->run, guest->control->name, state,
+			    message, reason, test, &e) < 0)
+		journal_say(&guest->about, JOURNAL_PLAIN, LOG_ERR, "%s",
+			    e.text);
+}
+
+/* ---- stopping it ------------------------------------------------------- */
+
+static void has_stopped(struct guest *guest)
+{
+	guest->ending = false;
+	loop_source_free(TAKE_PTR(guest->terminal_timer));
+	host_check(guest->host);
+}
+
+static void on_destroyed(void *arg, int r, const struct err *e)
+{
+	struct guest *guest = arg;
+
+	guest->call = NULL;
+	/* Gone by itself meanwhile is as good. */
+	(void)r;
+	(void)e;
+	has_stopped(guest);
+}
+
+static void destroy(struct guest *guest)
+{
+	struct err e = ERR_NONE;
+
+	if (guest->call == NULL &&
+	    toolstack_destroy(guest->host->loop, guest->domid, on_destroyed,
+			      guest, &guest->call, &e) < 0)
+		has_stopped(guest);
+}
+
+static int on_stop_timeout(void *arg)
+{
+	struct guest *guest = arg;
+
+	journal_say(&guest->about, JOURNAL_PLAIN, LOG_NOTICE,
+		    "Did not shut down within %d s: destroyed", GUEST_STOP_S);
+	destroy(guest);
+	return 0;
+}
+
+static bool is_gone(struct guest *guest)
+{
+	struct domains_info info = { 0 };
+	struct err ignored = ERR_NONE;
+
+	return domains_info(guest->host->xen, guest->domid, &info, &ignored) <
+		       0 ||
+	       info.state == DOMAINS_GONE;
+}
+
+static void on_shutdown_asked(void *arg, int r, const struct err *e)
+{
+	struct guest *guest = arg;
+
+	guest->call = NULL;
+	if (guest->host->stopping) {
+		host_check(guest->host);
+	} else if (is_gone(guest)) {
+		has_stopped(guest);
+	} else if (r < 0) {
+		journal_say(&guest->about, JOURNAL_PLAIN, LOG_NOTICE,
+			    "Destroyed, as it could not be asked to shut down: %s",
+			    e->text);
+		destroy(guest);
+	}
+}
+
+static int shut_down(struct guest *guest, struct err *e)
+{
+	int r;
+
+	r = loop_timer(guest->host->loop, GUEST_STOP_S * SECOND_USEC,
+		       on_stop_timeout, guest, &guest->terminal_timer, e);
+	if (r == 0)
+		r = toolstack_shutdown(guest->host->loop, guest->domid,
+				       on_shutdown_asked, guest, &guest->call,
+				       e);
+	return r;
+}
+
+/* dom0 is never stopped, and what is half made never kept. */
+void guest_stop(struct guest *guest)
+{
+	struct err e = ERR_NONE;
+	bool asked = guest->control->stop || guest->half_made;
+
+	guest->ending = false;
+	if (!asked || guest_is_dom0(guest))
+		return;
+	if (guest->call != NULL) {
+		guest->ending = true; /* its end leads here again */
+		toolstack_cancel(guest->call);
+		return;
+	}
+	if (!guest->has_domid || is_gone(guest))
+		return;
+	guest->ending = true;
+	if (guest->state != GUEST_DONE || shut_down(guest, &e) < 0)
+		destroy(guest);
+}
+
+/* ---- no more to come --------------------------------------------------- */
+
+static void finish(struct guest *guest, enum guest_state state)
+{
+	guest->state = state;
+	loop_source_free(TAKE_PTR(guest->timer));
+	loop_source_free(TAKE_PTR(guest->terminal_timer));
+	store_unwatch(TAKE_PTR(guest->terminal));
+	store_unwatch(TAKE_PTR(guest->progress));
+	guest_stop(guest);
+	host_check(guest->host);
+}
+
+void guest_is_done(struct guest *guest)
+{
+	guest_note(guest, "done", NULL, NULL);
+	journal_say(&guest->about, JOURNAL_DOMAIN_DONE, LOG_INFO,
+		    "Says that all its tests are done");
+	finish(guest, GUEST_DONE);
+}
+
+void guest_give_up(struct guest *guest, const char *format, ...)
+{
+	char message[1024];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(message, sizeof(message), format, args);
+	va_end(args);
+	if (guest_is_final(guest))
+		return;
+	guest_note(guest, "given up", message, NULL);
+	journal_say(&guest->about, JOURNAL_DOMAIN_GIVEN_UP, LOG_WARNING,
+		    "Given up: %s", message);
+	finish(guest, GUEST_GIVEN_UP);
+}
+
+/* ---- died -------------------------------------------------------------- */
+
+static void say_console(const struct guest *guest)
+{
+	CLEANUP(fd_close) int dir_fd = -1;
+	CLEANUP(freep) char *tail = NULL;
+	struct err ignored = ERR_NONE;
+	char *rest;
+	const char *line;
+
+	if (run_domain_dir(guest->host->run, guest->control->name, &dir_fd,
+			   &ignored) < 0 ||
+	    file_tail(dir_fd, "console.log", CONSOLE_LINES, &tail, &ignored) <
+		    0)
+		return;
+	rest = tail;
+	while ((line = strsep(&rest, "\n")) != NULL)
+		if (line[0] != '\0')
+			journal_say(&guest->about, JOURNAL_PLAIN, LOG_NOTICE,
+				    "  %s", line);
+}
+
+static const char *reason_of(const struct domains_info *info,
+			     char buffer[static 48])
+{
+	if (info->reason != DOMAINS_NO_REASON)
+		return domains_reason_text(info->reason, buffer);
+	snprintf(buffer, 48, "%s", "destroyed");
+	return buffer;
+}
+
+void guest_has_died(struct guest *guest, const struct domains_info *info)
+{
+	char reason_text[48];
+	const char *reason = reason_of(info, reason_text);
+	char message[512];
+
+	if (guest->state == GUEST_TESTING)
+		snprintf(message, sizeof(message), "%s during %s (%s)", reason,
+			 guest->test, guest->step);
+	else
+		snprintf(message, sizeof(message), "%s before its first test",
+			 reason);
+	guest_note(guest, "died", message, reason);
+	journal_say(&guest->about, JOURNAL_DOMAIN_DIED, LOG_WARNING, "Died: %s",
+		    message);
+	console_close(TAKE_PTR(guest->console)); /* with its last words */
+	say_console(guest);
+	finish(guest, GUEST_DIED);
+}
+
+/* A test may reboot its guest: it has start_timeout to come back. */
+static void has_rebooted(struct guest *guest)
+{
+	if (guest->reboots++ >= GUEST_REBOOTS_MAX) {
+		guest_give_up(guest, "it rebooted more than %d times",
+			      GUEST_REBOOTS_MAX);
+		return;
+	}
+	store_unwatch(TAKE_PTR(guest->terminal));
+	store_unwatch(TAKE_PTR(guest->progress));
+	loop_source_free(TAKE_PTR(guest->terminal_timer));
+	guest_note(guest, "starting", "it rebooted", "reboot");
+	journal_say(&guest->about, JOURNAL_PLAIN, LOG_NOTICE, "Reboots");
+	guest_reawait(guest);
+}
+
+static void take_leave(struct guest *guest, const struct domains_info *info)
+{
+	if (info->state == DOMAINS_SHUTDOWN && info->reason == DOMAINS_SUSPEND)
+		return; /* it will be resumed */
+	if (info->reason == DOMAINS_REBOOT || info->reason == DOMAINS_SOFT_RESET)
+		has_rebooted(guest);
+	else
+		guest_has_died(guest, info);
+}
+
+void guest_on_released(struct guest *guest)
+{
+	struct domains_info info;
+	struct err e = ERR_NONE;
+
+	if (!guest->has_domid || guest->domid == 0 ||
+	    guest->state == GUEST_CLEARING || guest->state == GUEST_AWAITED)
+		return;
+	if (domains_info(guest->host->xen, guest->domid, &info, &e) < 0) {
+		journal_say(&guest->about, JOURNAL_PLAIN, LOG_ERR, "%s",
+			    e.text);
+		return;
+	}
+	if (guest->ending && info.state == DOMAINS_GONE && guest->call == NULL)
+		has_stopped(guest);
+	if (!guest_is_final(guest) &&
+	    (info.state == DOMAINS_GONE || info.state == DOMAINS_SHUTDOWN ||
+	     info.state == DOMAINS_DYING))
+		take_leave(guest, &info);
+}

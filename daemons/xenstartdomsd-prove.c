@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "xenstartdomsd.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "base/cleanup.h"
+#include "base/json.h"
+#include "base/text.h"
+
+/* Which boot is this: the one that was asked for, or what came instead? */
+
+#define STAGE "prove"
+
+/* ---- the record -------------------------------------------------------- */
+
+struct seeking {
+	const char *boot_id;
+	bool found;
+};
+
+static void seek_boot(void *arg, const struct json *event)
+{
+	struct seeking *seeking = arg;
+
+	if (strcmp(json_get_string(event, "event", ""), "boot") == 0 &&
+	    strcmp(json_get_string(event, "boot", ""), seeking->boot_id) == 0)
+		seeking->found = true;
+}
+
+/* A daemon that is restarted does not tell of its boot again. */
+static bool is_noted(const struct host *host)
+{
+	struct seeking seeking = { .boot_id = host->boot_id };
+	struct err ignored = ERR_NONE;
+
+	record_read(host->run->fd, RECORD_NAME, seek_boot, &seeking, &ignored);
+	return seeking.found;
+}
+
+static int add(struct host *host, struct json *event, struct err *e)
+{
+	int r = record_add(host->run->record, event, e);
+
+	return r < 0 ? r : record_sync(host->run->record, e);
+}
+
+static int note_linux(struct host *host, const char *cause,
+		      const char *message, struct err *e)
+{
+	struct json *event = record_event("boot");
+
+	json_set_string(event, "system", "linux");
+	json_set_string(event, "cause", cause);
+	json_set_string(event, "message", message);
+	json_set_string(event, "kernel", host->running.kernel);
+	return add(host, event, e);
+}
+
+static int note_xen(struct host *host, const struct domains_version *version,
+		    bool proven, const char *message, struct err *e)
+{
+	struct json *event = record_event("boot");
+
+	json_set_string(event, "system", "xen");
+	json_set_string(event, "cause", "asked for");
+	json_set_string(event, "message", message);
+	json_set_string(event, "xen", version->xen);
+	json_set_string(event, "changeset", version->changeset);
+	json_set_string(event, "build_id", version->build_id);
+	json_set_string(event, "command_line", version->command_line);
+	json_set_string(event, "kernel", host->running.kernel);
+	json_set_bool(event, "proven", proven);
+	return add(host, event, e);
+}
+
+/* ---- in dom0 ----------------------------------------------------------- */
+
+/* The wrong Xen, or none: the run ends, and the old system is better known. */
+static int boot_failed(struct host *host, const char *message, struct err *e)
+{
+	int r;
+
+	journal_say(&host->about, JOURNAL_BOOT_FAILED, LOG_ERR, "%s", message);
+	r = run_note_stage(host->run, STAGE, "failed", message, e);
+	if (r == 0)
+		r = host_end(host, "boot failed", message, e);
+	return r < 0 ? r : 1;
+}
+
+static int wrong_xen(struct host *host, const struct domains_version *version,
+		     struct err *e)
+{
+	bool stay = host->marker.stay;
+	char message[512];
+	int r;
+
+	snprintf(message, sizeof(message),
+		 "another Xen is running: %s with build id %s, not %s",
+		 version->xen,
+		 version->build_id[0] == '\0' ? "unknown" : version->build_id,
+		 host->marker.build_id);
+	r = note_xen(host, version, false, message, e);
+	if (r == 0)
+		r = boot_failed(host, message, e);
+	if (r < 0 || stay)
+		return r;
+	r = host_reboot(host, "into the old system", e);
+	return r < 0 ? r : 1;
+}
+
+static int say_proven(struct host *host, const struct domains_version *version,
+		      struct err *e)
+{
+	const char *message = host->marker.build_id[0] == '\0' ?
+				      "no build id was expected" :
+				      "the build id is the expected one";
+	int r;
+
+	r = note_xen(host, version, host->marker.build_id[0] != '\0', message,
+		     e);
+	if (r == 0)
+		r = run_note_stage(host->run, STAGE, "ok", NULL, e);
+	if (r == 0)
+		journal_say(&host->about, JOURNAL_BOOT_PROVEN, LOG_NOTICE,
+			    "Xen %s is running, build id %s: %s", version->xen,
+			    version->build_id, message);
+	return r;
+}
+
+static int prove_dom0(struct host *host, struct err *e)
+{
+	struct domains_version version;
+	int r;
+
+	r = domains_open(&host->xen, e);
+	if (r == 0)
+		r = domains_version(host->xen, &version, e);
+	if (r < 0)
+		return r;
+	if (host->marker.build_id[0] != '\0' &&
+	    strcmp(host->marker.build_id, version.build_id) != 0)
+		return wrong_xen(host, &version, e);
+	r = is_noted(host) ? 0 : say_proven(host, &version, e);
+	if (r < 0)
+		return r;
+	host->marker.stage = MARKER_TEST;
+	memcpy(host->marker.boot_id, host->boot_id,
+	       sizeof(host->marker.boot_id));
+	r = marker_save(host->root_fd, &host->marker, e);
+	return r < 0 ? r : store_open(host->loop, &host->store, e);
+}
+
+/* ---- on bare Linux ----------------------------------------------------- */
+
+static int never_came_up(struct host *host, struct err *e)
+{
+	char found[256];
+	char message[384];
+	int r;
+
+	evidence_keep(host, found, sizeof(found));
+	snprintf(message, sizeof(message),
+		 "the new Xen did not come up, the old system runs again (%s)",
+		 found);
+	r = note_linux(host, "the new Xen did not come up", message, e);
+	return r < 0 ? r : boot_failed(host, message, e);
+}
+
+static int no_boots_left(struct host *host, const char *message, struct err *e)
+{
+	int r;
+
+	r = guests_new(host, e);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < host->guest_count; i++)
+		if (!guest_is_final(&host->guests[i]))
+			guest_note(&host->guests[i], "given up", message, NULL);
+	host_collect(host);
+	r = host_end(host, "failed", message, e);
+	return r < 0 ? r : 1;
+}
+
+static int went_down(struct host *host, struct err *e)
+{
+	char found[256];
+	char message[384];
+	bool panic = evidence_keep(host, found, sizeof(found));
+	int r;
+
+	snprintf(message, sizeof(message),
+		 "the machine went down during the tests (%s)", found);
+	journal_say(&host->about, JOURNAL_PLAIN, LOG_WARNING,
+		    "T%s, boots left: %u", message + 1,
+		    host->marker.boots_left);
+	r = note_linux(host, panic ? "kernel panic" : "unknown", message, e);
+	if (r < 0)
+		return r;
+	if (host->marker.boots_left == 0)
+		return no_boots_left(host, message, e);
+	r = host_boot_again(host, e);
+	return r < 0 ? r : 1;
+}
+
+static int prove_linux(struct host *host, struct err *e)
+{
+	if (strcmp(host->marker.boot_id, host->boot_id) == 0) {
+		journal_say(&host->about, JOURNAL_PLAIN, LOG_INFO,
+			    "The reboot into Xen is still to come: nothing to do");
+		return 1;
+	}
+	return host->marker.stage == MARKER_BOOT ? never_came_up(host, e) :
+						   went_down(host, e);
+}
+
+/* ---- either ------------------------------------------------------------ */
+
+static int say_nothing_to_do(const struct host *host, const char *why)
+{
+	journal_say(&host->about, JOURNAL_PLAIN, LOG_INFO,
+		    "%s: nothing to do", why);
+	return 1;
+}
+
+/* A power cut came between the end of the run and that of its marker. */
+static int put_marker_away(struct host *host, struct err *e)
+{
+	int r = marker_remove(host->root_fd, e);
+
+	return r < 0 ? r : say_nothing_to_do(host, "The run has ended");
+}
+
+static int take_up_run(struct host *host, struct err *e)
+{
+	int r;
+
+	r = run_load(host->root_fd, &host->run, NULL, NULL, e);
+	if (r < 0)
+		return r;
+	host->about.run = host->run->id;
+	if (strcmp(host->run->id, host->marker.run) == 0)
+		return 0;
+	run_freep(&host->run); /* not ours to end */
+	host->about.run = NULL;
+	return err_set(e, -EBADMSG,
+		       MARKER_PATH " is of run %s, which is not the one that is going on",
+		       host->marker.run);
+}
+
+int host_prove(struct host *host, struct err *e)
+{
+	int r;
+
+	r = marker_load(host->root_fd, &host->marker, e);
+	if (r == -ENOENT)
+		return say_nothing_to_do(host, "No run is going on");
+	if (r == 0)
+		r = running_read(host->root_fd, &host->running, e);
+	if (r == 0)
+		r = run_boot_id(host->boot_id, e);
+	if (r < 0)
+		return r;
+	if (host->running.role == RUNNING_GUEST)
+		return say_nothing_to_do(host, "This is a guest, not dom0");
+	r = take_up_run(host, e);
+	if (r == -ENOENT)
+		return put_marker_away(host, e);
+	if (r < 0)
+		return r;
+	return host->running.role == RUNNING_DOM0 ? prove_dom0(host, e) :
+						    prove_linux(host, e);
+}
+
+void host_done(struct host *host)
+{
+	guests_free(host);
+	store_unwatch(host->introduced);
+	store_unwatch(host->released);
+	loop_source_free(host->run_timer);
+	store_close(host->store);
+	domains_close(host->xen);
+	run_free(host->run);
+	loop_free(host->loop);
+	fd_close(&host->root_fd);
+}

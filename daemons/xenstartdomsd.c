@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "xenstartdomsd.h"
+
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/notify.h"
+
+static const char usage[] =
+	"Usage: xenstartdomsd [--root DIR] [--grace SECONDS]\n"
+	"       xenstartdomsd --boot-guard [--root DIR]\n"
+	"       xenstartdomsd --check FILE | --dump FILE\n"
+	"\n"
+	"In dom0 of the Xen that xenbuildd built: start the guests of the control\n"
+	"file, watch over all its domains, and end the run when none has more to\n"
+	"do. On bare Linux: record that this Xen did not come up, or went down.\n"
+	"\n"
+	"  --boot-guard     reboot when Xen is not proven within boot_timeout\n"
+	"  --grace SECONDS  no news for so long after a step's time limit, and its\n"
+	"                   domain is given up (900)\n"
+	"  --check FILE     check a control file: 0 good, 1 errors, 2 unreadable\n"
+	"  --dump FILE      print a control file as one JSON object\n"
+	"  --root DIR       look for /etc, /proc, /sys and /var below DIR\n"
+	"  --help, --version\n"
+	"\n"
+	"Exit status: 0 when the run has ended or there is none, whatever its\n"
+	"tests said; 1 after a failure; 2 for a wrong command line.\n"
+	"See xenstartdomsd(8), xentest.conf(5).\n";
+
+struct options {
+	const char *check;
+	const char *dump;
+	const char *root;
+	uint64_t grace_s;
+	bool boot_guard;
+	int exit_status; /* when there is nothing else to do, else -1 */
+};
+
+enum { OPT_CHECK = 1, OPT_DUMP, OPT_ROOT, OPT_GRACE, OPT_BOOT_GUARD, OPT_HELP,
+       OPT_VERSION };
+
+static const struct option long_options[] = {
+	{ "check", required_argument, NULL, OPT_CHECK },
+	{ "dump", required_argument, NULL, OPT_DUMP },
+	{ "root", required_argument, NULL, OPT_ROOT },
+	{ "grace", required_argument, NULL, OPT_GRACE },
+	{ "boot-guard", no_argument, NULL, OPT_BOOT_GUARD },
+	{ "help", no_argument, NULL, OPT_HELP },
+	{ "version", no_argument, NULL, OPT_VERSION },
+	{ 0 },
+};
+
+static void take_grace(struct options *options, const char *text)
+{
+	char *end;
+
+	errno = 0;
+	options->grace_s = strtoull(text, &end, 10);
+	if (errno == 0 && end != text && *end == '\0' && text[0] != '-' &&
+	    options->grace_s <= UINT32_MAX)
+		return;
+	fprintf(stderr, "xenstartdomsd: --grace: \"%s\" are no seconds\n",
+		text);
+	options->exit_status = 2;
+}
+
+static void take_option(struct options *options, int option)
+{
+	switch (option) {
+	case OPT_CHECK:
+		options->check = optarg;
+		break;
+	case OPT_DUMP:
+		options->dump = optarg;
+		break;
+	case OPT_ROOT:
+		options->root = optarg;
+		break;
+	case OPT_GRACE:
+		take_grace(options, optarg);
+		break;
+	case OPT_BOOT_GUARD:
+		options->boot_guard = true;
+		break;
+	case OPT_HELP:
+		fputs(usage, stdout);
+		options->exit_status = 0;
+		break;
+	case OPT_VERSION:
+		puts("xenstartdomsd " XENTEST_VERSION);
+		options->exit_status = 0;
+		break;
+	default:
+		options->exit_status = 2;
+	}
+}
+
+static void take_options(struct options *options, int argc, char *argv[])
+{
+	int option;
+
+	*options = (struct options){ .root = "/",
+				     .grace_s = HOST_GRACE_S,
+				     .exit_status = -1 };
+	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1)
+		take_option(options, option);
+	if (options->exit_status >= 0)
+		return;
+	if (optind < argc) {
+		fputs(usage, stderr);
+		options->exit_status = 2;
+	} else if (options->check != NULL) {
+		options->exit_status = control_check_main(options->check);
+	} else if (options->dump != NULL) {
+		options->exit_status = control_dump_main(options->dump);
+	}
+}
+
+/* ---- the job ----------------------------------------------------------- */
+
+static int (*const stages[])(struct host *host, struct err *e) = {
+	host_prove,
+	host_publish,
+	host_supervise,
+	host_finish,
+};
+
+static int on_stop(void *arg, int signal_number)
+{
+	(void)signal_number;
+	notify_stopping();
+	host_stop(arg);
+	return 0;
+}
+
+static int run_stages(struct host *host, struct err *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(stages); i++)
+		r = stages[i](host, e);
+	return r;
+}
+
+/* A run that cannot go on ends here, and does not come back with each boot. */
+static int end_failed(struct host *host, int r, struct err *e)
+{
+	struct err late = ERR_NONE;
+
+	if (r >= 0 || r == -ECANCELED || host->run == NULL)
+		return r;
+	if (host_end(host, "failed", e->text, &late) < 0)
+		journal_say(&host->about, JOURNAL_PLAIN, LOG_ERR, "%s",
+			    late.text);
+	return r;
+}
+
+static int run_host(struct host *host, struct err *e)
+{
+	CLEANUP(loop_source_freep) struct loop_source *term = NULL;
+	CLEANUP(loop_source_freep) struct loop_source *interrupt = NULL;
+	int r;
+
+	r = loop_signal(host->loop, SIGTERM, on_stop, host, &term, e);
+	if (r == 0)
+		r = loop_signal(host->loop, SIGINT, on_stop, host, &interrupt,
+				e);
+	if (r < 0)
+		return r;
+	if (gethostname(host->hostname, sizeof(host->hostname) - 1) < 0)
+		return err_errno(e, "read the host name");
+	r = end_failed(host, run_stages(host, e), e);
+	/* Told to stop, the run goes on with the next start of us. */
+	if (r == -ECANCELED)
+		r = 0;
+	/* systemd takes an end before READY=1 as a failure. */
+	if (r >= 0 && !host->ready)
+		notify_ready();
+	return r;
+}
+
+static int on_guard_stop(void *arg, int signal_number)
+{
+	bool *stop = arg;
+
+	(void)signal_number;
+	*stop = true;
+	return 0;
+}
+
+static int run_guard(const struct host *host, struct err *e)
+{
+	CLEANUP(loop_source_freep) struct loop_source *term = NULL;
+	bool stop = false;
+	int r;
+
+	r = loop_signal(host->loop, SIGTERM, on_guard_stop, &stop, &term, e);
+	return r < 0 ? r : guard_run(host->root_fd, host->loop, &stop, e);
+}
+
+static int run(struct host *host, const struct options *options,
+	       struct err *e)
+{
+	int r;
+
+	r = file_open_dir(AT_FDCWD, options->root, &host->root_fd, e);
+	if (r == 0)
+		r = loop_new(&host->loop, e);
+	if (r < 0)
+		return r;
+	host->grace_s = options->grace_s;
+	return options->boot_guard ? run_guard(host, e) : run_host(host, e);
+}
+
+int main(int argc, char *argv[])
+{
+	struct host host = { .root_fd = -1 };
+	struct options options;
+	struct err e = ERR_NONE;
+	int r;
+
+	take_options(&options, argc, argv);
+	if (options.exit_status >= 0)
+		return options.exit_status;
+	r = run(&host, &options, &e);
+	if (r < 0)
+		journal_say(&host.about, JOURNAL_FAILURE, LOG_ERR, "%s",
+			    e.text);
+	host_done(&host);
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

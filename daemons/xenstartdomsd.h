@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef XENTEST_DAEMONS_XENSTARTDOMSD_H
+#define XENTEST_DAEMONS_XENSTARTDOMSD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/journal.h"
+#include "base/loop.h"
+#include "boot/marker.h"
+#include "control/control.h"
+#include "run/run.h"
+#include "xen/console.h"
+#include "xen/domains.h"
+#include "xen/running.h"
+#include "xen/store.h"
+#include "xen/toolstack.h"
+
+enum {
+	HOST_CREATING_MAX = 2, /* xl create at once: each reads a whole image */
+	/* No news for so long beyond a step's limit: delivering takes 10 min. */
+	HOST_GRACE_S = 15 * 60,
+	GUEST_CONSOLE_S = 10, /* for xenconsoled to offer the terminal */
+	GUEST_STOP_S = 60,    /* from xl shutdown to xl destroy */
+	GUEST_REBOOTS_MAX = 16, /* each gives it start_timeout again */
+};
+
+/* In this order, but for those that start nothing. */
+enum guest_state {
+	GUEST_PENDING,
+	GUEST_CLEARING,	 /* xl destroy of one that was left half made */
+	GUEST_CREATING,	 /* xl create */
+	GUEST_ATTACHING, /* waits for its console's terminal */
+	GUEST_UNPAUSING, /* xl unpause */
+	GUEST_AWAITED,	 /* somebody else starts it */
+	GUEST_BOOTING,	 /* runs, has not reported */
+	GUEST_TESTING,
+	GUEST_DONE, /* this one and all below: no more to come */
+	GUEST_DIED,
+	GUEST_GIVEN_UP,
+};
+
+struct host;
+
+/* One domain of the control file; dom0 is one of them. */
+struct guest {
+	struct host *host;
+	const struct control_domain *control;
+	struct journal about;
+	char *xen_name; /* as its config calls it */
+	enum guest_state state;
+	unsigned int domid; /* where has_domid */
+	bool has_domid;
+	bool ours;	/* we started it, in this boot */
+	bool half_made; /* … but did not get as far as unpausing it */
+	bool ending;	/* no more to come, but it has to be stopped yet */
+	struct toolstack *call;
+	struct console *console;
+	struct store_watch *progress;
+	struct store_watch *terminal;
+	struct loop_source *timer;	    /* start_timeout, a step's limit */
+	struct loop_source *terminal_timer; /* also GUEST_STOP_S */
+
+	/* What it says it is doing: names of ours, never its own text. */
+	const char *test;
+	const char *step;
+	int64_t index;
+	int64_t iteration;
+	int64_t index_said; /* in the journal; bounds what it can write there */
+	bool waiting;
+	unsigned int reboots;
+};
+
+/* dom0's part of a run. */
+struct host {
+	struct loop *loop;
+	int root_fd;
+	char hostname[256];
+	char boot_id[37];
+	uint64_t grace_s;
+	struct journal about;
+	struct marker marker;
+	struct run *run;
+	struct running running;
+	struct store *store;
+	struct domains *xen;
+	struct guest *guests;
+	size_t guest_count;
+	struct store_watch *introduced;
+	struct store_watch *released;
+	struct loop_source *run_timer;
+	bool ready;    /* systemd was told */
+	bool over;     /* ends the loop */
+	bool stopping; /* … because we were told to: the run goes on later */
+	bool held;     /* host_check() does nothing for now */
+};
+
+/*
+ * The stages, in order. Each answers 0: go on; 1: the run has ended here, or
+ * there is nothing to do; or a negative errno: the run fails.
+ */
+
+/**
+ * host_prove() - is this the boot that the marker speaks of?
+ *
+ * On bare Linux the new Xen did not come up, or the machine went down during
+ * the tests: notes that, and ends the run or boots into Xen again. In dom0:
+ * compares the hypervisor's build id with the marker's, notes what runs, and
+ * says in the marker that the tests have begun.
+ */
+int host_prove(struct host *host, struct err *e);
+
+/* Takes up what the record says of each domain; gives each its control file. */
+int host_publish(struct host *host, struct err *e);
+
+/* Starts the guests and watches over all domains until none has more to come. */
+int host_supervise(struct host *host, struct err *e);
+
+/* Collects what is left to collect and ends the run. */
+int host_finish(struct host *host, struct err *e);
+
+/**
+ * host_end() - end the run and put away what would start it again
+ * @result, @message: as in run_end()
+ */
+int host_end(struct host *host, const char *result, const char *message,
+	     struct err *e);
+
+/* What the domains left in the share goes to the run's directory. */
+void host_collect(struct host *host);
+
+/* Reboots by systemd, into the default entry; waits for the end of us. */
+int host_reboot(struct host *host, const char *why, struct err *e);
+
+/**
+ * host_check() - after a guest's state changed: who is next, is it all over?
+ *
+ * Starts pending guests, tells systemd, sets host->over.
+ */
+void host_check(struct host *host);
+
+/* Ask all that is under way to end; host->over once it has. */
+void host_stop(struct host *host);
+
+/* Keep and say that a stage of the run began or ended. */
+void host_note_stage(struct host *host, const char *stage, const char *state,
+		     const char *message);
+
+void host_done(struct host *host); /* releases what it holds */
+
+/**
+ * guests_new() - one struct guest for each domain of the control file
+ *
+ * With the states that the run's record has for them.
+ */
+int guests_new(struct host *host, struct err *e);
+void guests_free(struct host *host);
+
+/* No more to come from it, whatever way it ended. */
+bool guest_is_final(const struct guest *guest);
+/* It is this machine's own, which is never started nor stopped here. */
+bool guest_is_dom0(const struct guest *guest);
+/* It is on its way to run, or waits for its turn. */
+bool guest_is_starting(const struct guest *guest);
+
+/* Begin with a pending one: create it, or look after it where it is. */
+void guest_begin(struct guest *guest);
+/* A domain came: is it one that is awaited? */
+void guest_on_introduced(struct guest *guest);
+/* A domain went: is it this one? */
+void guest_on_released(struct guest *guest);
+/* It does not go on: says so, in record and journal, and stops it if asked. */
+void guest_give_up(struct guest *guest, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* ---- between xenstartdomsd-guest.c, -progress.c and -end.c ---- */
+
+/* Tell the domain, and be told by it. Its domid is known. */
+int guest_announce(struct guest *guest, struct err *e);
+int guest_watch_progress(struct guest *guest, struct err *e);
+/* Runs by now: has start_timeout from its beginning to report. */
+void guest_is_up(struct guest *guest);
+/* It went down to come back: it has start_timeout for that. */
+void guest_reawait(struct guest *guest);
+/* Where a living domain of that name is; -ENOENT if none. */
+int guest_find(struct guest *guest, unsigned int *ret_domid, struct err *e);
+
+/* Stop one that is final, if that is asked for or it is only half made. */
+void guest_stop(struct guest *guest);
+
+void guest_is_done(struct guest *guest);
+void guest_has_died(struct guest *guest, const struct domains_info *info);
+
+/* Keep a domain event; trouble with the record is only said. */
+void guest_note(struct guest *guest, const char *state, const char *message,
+		const char *reason);
+
+/* Boot Xen once more, to go on there. */
+int host_boot_again(struct host *host, struct err *e);
+
+/**
+ * evidence_keep() - what a boot that ended badly left goes to the run
+ * @found: in words, what there was
+ *
+ * Return: whether a kernel left a dump of itself.
+ */
+bool evidence_keep(struct host *host, char *found, size_t size);
+
+/**
+ * guard_run() - --boot-guard: return to the old system if Xen does not come up
+ * @stop: ends the wait; set here too
+ *
+ * Return: 0 when the boot was proven, is none of ours or @stop was set; a
+ * negative errno when the machine could not be rebooted.
+ */
+int guard_run(int root_fd, struct loop *loop, bool *stop, struct err *e);
+
+#endif
