@@ -199,12 +199,10 @@ static int copy_dir(const struct collect_job *job, int fd, const char *path,
 int collect_logs(void *arg, struct err *e)
 {
 	const struct collect_job *job = arg;
-	int fd = openat(job->temp_fd, job->log_dir,
-			O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = -1;
+	int r;
 
-	if (fd < 0 && errno == ENOENT)
-		return 0;
-	if (fd < 0)
-		return err_errno(e, "open %s", job->log_dir);
-	return copy_dir(job, fd, "", 0, e);
+	/* As it was prepared: a test may have put a link in its place. */
+	r = open_log_dir(job->temp_fd, job->log_dir, &fd, e);
+	return r < 0 ? r : copy_dir(job, fd, "", 0, e);
 }
