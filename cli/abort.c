@@ -98,7 +98,10 @@ static void disarm(const struct cli *cli, struct loop *loop,
 	}
 }
 
-/* The marker first: after a power cut from here on nothing is resumed. */
+/*
+ * The marker last, as xenstartdomsd does: cut before that, the next boot finds
+ * a marker without a run and removes it.
+ */
 static int put_away(const struct cli *cli, struct loop *loop, struct err *e)
 {
 	CLEANUP(run_freep) struct run *run = NULL;
@@ -107,12 +110,11 @@ static int put_away(const struct cli *cli, struct loop *loop, struct err *e)
 	r = run_load(cli->root_fd, &run, NULL, NULL, e);
 	if (r < 0)
 		return r;
-	r = marker_remove(cli->root_fd, e);
-	if (r < 0)
-		return r;
 	disarm(cli, loop, run);
 	clear_share(loop, run->control);
 	r = run_end(run, "aborted", "ended by \"xentest abort\"", e);
+	if (r == 0)
+		r = marker_remove(cli->root_fd, e);
 	if (r == 0)
 		printf("Run %s has ended. Its guests, if it started any, still run: see \"xl list\".\n"
 		       "This boot may still be that of the Xen under test: reboot for the usual one.\n",
