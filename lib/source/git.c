@@ -233,6 +233,15 @@ static int open_tree(struct git *git, int *ret_fd, struct err *e)
 	return *ret_fd < 0 ? err_errno(e, "open %s", git->job->name) : 0;
 }
 
+/* Into the configuration of the clone goes no password and no cache. */
+static int set_origin(struct git *git, int tree_fd, struct err *e)
+{
+	const char *const set_url[] = { "remote", "set-url", "origin",
+					git->plain, NULL };
+
+	return must_run_git(tree_fd, set_url, e);
+}
+
 static int clone_mirror(struct git *git, char commit[static GIT_COMMIT],
 			struct err *e)
 {
@@ -240,8 +249,6 @@ static int clone_mirror(struct git *git, char commit[static GIT_COMMIT],
 		text_format("/proc/%d/fd/%d", (int)getpid(), git->mirror_fd);
 	const char *const clone[] = { "clone", "--quiet", "--no-checkout",
 				      "--", path, git->job->name, NULL };
-	const char *const set_url[] = { "remote", "set-url", "origin",
-					git->plain, NULL };
 	CLEANUP(fd_close) int fd = -1;
 	int r;
 
@@ -255,7 +262,7 @@ static int clone_mirror(struct git *git, char commit[static GIT_COMMIT],
 	if (r == 0)
 		r = open_tree(git, &fd, e);
 	if (r == 0)
-		r = must_run_git(fd, set_url, e);
+		r = set_origin(git, fd, e);
 	return r < 0 ? r : check_out(fd, commit, e);
 }
 
@@ -279,6 +286,8 @@ static int clone_directly(struct git *git, char commit[static GIT_COMMIT],
 		  clone_once, git, e);
 	if (r == 0)
 		r = open_tree(git, &fd, e);
+	if (r == 0)
+		r = set_origin(git, fd, e);
 	if (r == 0)
 		r = find_ref(git, fd, "refs/remotes/origin/", commit, e);
 	return r < 0 ? r : check_out(fd, commit, e);

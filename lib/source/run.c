@@ -137,6 +137,23 @@ char *run_last_line(char *output)
 	return newline != NULL ? newline + 1 : output;
 }
 
+/* The line that says why: advice may follow it. */
+static const char *find_reason(char *output)
+{
+	static const char *const beginnings[] = { "fatal: ", "error: ",
+						  "rsync: ", "cp: " };
+	char *last = run_last_line(output);
+	char *rest = output;
+	const char *line;
+
+	while ((line = strsep(&rest, "\n")) != NULL)
+		for (size_t i = 0; i < ARRAY_SIZE(beginnings); i++)
+			if (strncmp(line, beginnings[i],
+				    strlen(beginnings[i])) == 0)
+				return line;
+	return last;
+}
+
 static int wait_for(pid_t pid, const char *name, const char *output,
 		    struct err *e)
 {
@@ -152,7 +169,7 @@ static int wait_for(pid_t pid, const char *name, const char *output,
 			       strsignal(WTERMSIG(status)));
 	if (WEXITSTATUS(status) != 0) {
 		memcpy(copy, output, sizeof(copy));
-		err_set(e, 0, "%s: %.500s", name, run_last_line(copy));
+		err_set(e, 0, "%s: %.500s", name, find_reason(copy));
 	}
 	return WEXITSTATUS(status);
 }

@@ -21,7 +21,8 @@ struct run_spec {
  * @spec:   stdin is /dev/null
  * @output: the last RUN_OUTPUT_MAX - 1 bytes of its stdout and stderr
  *          together, made plain but for newlines; filled in either way
- * @e:      "git: fatal: no such repository": the last line that it said
+ * @e:      "git: fatal: no such repository": the line that says why, else the
+ *          last one
  *
  * Blocks until it ends, without a limit. For use in a child process, where
  * there is no event loop.

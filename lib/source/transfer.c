@@ -39,7 +39,7 @@ static int begin_body(struct transfer *t, struct err *e)
 	if (t->resumed_at > 0 && t->reply.status == 206 &&
 	    t->reply.range_start != t->resumed_at)
 		return err_set(e, -EIO,
-			       "the server answered another range than asked");
+			       "the server answered another range than was asked; try again");
 	if (t->resumed_at > 0 && !ftp && t->reply.status != 206) {
 		t->resumed_at = 0;
 		t->part->bytes = 0;
