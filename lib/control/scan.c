@@ -209,11 +209,27 @@ static bool scan_key(struct scanner *scanner, const struct token *word)
 	return option == SCAN_FREE;
 }
 
+/* Return: index into block_words, or -1. */
+static int block_word(const struct token *token)
+{
+	char word[16];
+
+	if (token->kind != TOKEN_WORD || token->length >= sizeof(word))
+		return -1;
+	memcpy(word, token->at, token->length);
+	word[token->length] = '\0';
+	for (size_t i = 0; i < ARRAY_SIZE(block_words); i++)
+		if (text_equal_nocase(word, block_words[i].word))
+			return (int)i;
+	return -1;
+}
+
 /* Behind the block's opening brace: up to and with its closing one. */
 struct body {
 	unsigned int depth;
 	enum token_kind previous;
 	bool free_name; /* the key before the last '=' */
+	bool lost; /* since a word that is no key; that was said */
 	bool ended;
 };
 
@@ -255,23 +271,37 @@ static bool scan_sign_follows(const struct scanner *scanner)
 	return next.kind == TOKEN_EQUAL || next.kind == TOKEN_APPEND;
 }
 
+/* Where a key should stand, something else does. */
+static void scan_no_key(struct scanner *scanner, struct body *body,
+			const struct token *token)
+{
+	struct scan_block *block = last_block(scanner);
+
+	/* A block in a block: what its brace brings up says more. */
+	if (!body->lost && block_word(token) < 0) {
+		report_error(scanner->report, token->line,
+			     "[" REPORT_NAME
+			     "] not \"key = value\": \"%.*s\"",
+			     block->title, token_width(token), token->at);
+		block->broken = true;
+	}
+	body->lost = true;
+}
+
 static void scan_word(struct scanner *scanner, struct body *body,
 		      const struct token *token)
 {
-	if (body->depth != 1 || body->previous == TOKEN_EQUAL ||
-	    !scan_sign_follows(scanner)) {
+	if (body->depth != 1 || body->previous == TOKEN_EQUAL) {
 		write_token(scanner, token);
-		return;
+	} else if (!scan_sign_follows(scanner) ||
+		   token->kind == TOKEN_STRING) {
+		write_token(scanner, token);
+		scan_no_key(scanner, body, token);
+	} else {
+		body->free_name = scan_key(scanner, token);
+		body->previous = TOKEN_EQUAL;
+		body->lost = false;
 	}
-	if (token->kind == TOKEN_STRING) {
-		report_error(scanner->report, token->line,
-			     "[" REPORT_NAME "] a key stands without quotes",
-			     last_block(scanner)->title);
-		last_block(scanner)->broken = true;
-		return;
-	}
-	body->free_name = scan_key(scanner, token);
-	body->previous = TOKEN_EQUAL;
 }
 
 static void scan_body(struct scanner *scanner)
@@ -310,21 +340,6 @@ static void scan_body(struct scanner *scanner)
 			body.previous = token.kind;
 		}
 	}
-}
-
-/* Return: index into block_words, or -1. */
-static int block_word(const struct token *token)
-{
-	char word[16];
-
-	if (token->kind != TOKEN_WORD || token->length >= sizeof(word))
-		return -1;
-	memcpy(word, token->at, token->length);
-	word[token->length] = '\0';
-	for (size_t i = 0; i < ARRAY_SIZE(block_words); i++)
-		if (text_equal_nocase(word, block_words[i].word))
-			return (int)i;
-	return -1;
 }
 
 static const char *raw_title(struct scanner *scanner, const struct token *token)

@@ -11,7 +11,7 @@
 #include "base/text.h"
 #include "control/control.h"
 
-/* Sound files of nine lines, to go on with in the section of the name. */
+/* Sound files of nine lines (locations: ten), to go on with in the section of the name. */
 #define IN_TEST                                   \
 	"[Preferences]\nxen-tree=none\nshared_dir=/s\n" \
 	"[XENVM0]\nname=h\ntempdir=/tmp\ntest1=t\n"     \
