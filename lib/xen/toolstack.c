@@ -2,11 +2,14 @@
 #include "xen/toolstack.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 
 #include "base/child.h"
 #include "base/cleanup.h"
@@ -94,30 +97,86 @@ static void read_words(int fd, char words[static WORDS_MAX])
 		join_lines(last_lines(text), words);
 }
 
+/* ---- xl in a session of its own ---------------------------------------- */
+
+/* Answers on @failed_fd, which exec() closes, why there is no xl. */
+static void become_xl(const char *const *argv, pid_t parent, int failed_fd)
+{
+	ssize_t n;
+
+	setsid();
+	/* Ending us ends xl, but not what xl made to stay. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() == parent)
+		execvp(argv[0], (char *const *)argv);
+	n = write(failed_fd, &errno, sizeof(errno));
+	(void)n;
+	_exit(127);
+}
+
+static int judge_status(int status, struct err *e)
+{
+	if (WIFSIGNALED(status))
+		return err_set(e, -EPROTO, "signal %d (%s)", WTERMSIG(status),
+			       strsignal(WTERMSIG(status)));
+	if (WEXITSTATUS(status) != 0)
+		return err_set(e, -EPROTO, "exit status %d",
+			       WEXITSTATUS(status));
+	return 0;
+}
+
+/*
+ * The function of a child. Its process group is killed when it ends, and xl
+ * create may end before the process that it leaves behind has got away from
+ * that group: so the group is not xl's.
+ */
+static int run_xl(void *arg, struct err *e)
+{
+	const char *const *argv = arg;
+	pid_t parent = getpid();
+	int failure = 0;
+	int status;
+	int ends[2];
+	pid_t pid;
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return err_errno(e, "make a pipe");
+	pid = fork();
+	if (pid < 0)
+		return err_errno(e, "fork");
+	if (pid == 0)
+		become_xl(argv, parent, ends[1]);
+	close(ends[1]);
+	if (read(ends[0], &failure, sizeof(failure)) == sizeof(failure))
+		return err_set(e, -ENOENT,
+			       "cannot start xl: %s; are Xen's tools installed?",
+			       strerror(failure));
+	if (waitpid(pid, &status, 0) != pid)
+		return err_errno(e, "wait for it");
+	return judge_status(status, e);
+}
+
 /* ---- its end ----------------------------------------------------------- */
 
 static int judge(const struct toolstack *call, const struct child_result *result,
 		 struct err *e)
 {
+	const char *how = result->message;
 	char words[WORDS_MAX];
-	char how[96];
-	int r = -EPROTO;
+	char ended[96];
+	int r = result->number;
 
-	if (result->exit_status == 0 && !result->timed_out)
-		return 0;
-	read_words(call->words_fd, words);
-	/* As lib/base/child.c says it, not as a wrapper script might. */
-	if (result->exit_status == 127 && strncmp(words, "xl: start: ", 11) == 0)
-		return err_set(e, -ENOENT,
-			       "%s: cannot start xl: %s; are Xen's tools installed?",
-			       call->name, words + 11);
 	if (result->timed_out)
 		r = -ETIMEDOUT;
 	else if (result->stopped)
 		r = -ECANCELED;
-	return err_set(e, r, "%s: %s%s%s", call->name,
-		       child_describe(result, how), words[0] == '\0' ? "" : ": ",
-		       words);
+	if (r == 0)
+		return 0;
+	if (result->timed_out || result->stopped)
+		how = child_describe(result, ended);
+	read_words(call->words_fd, words);
+	return err_set(e, r, "%s: %s%s%s", call->name, how,
+		       words[0] == '\0' ? "" : ": ", words);
 }
 
 static void on_done(void *arg, const struct child_result *result)
@@ -164,7 +223,8 @@ static int start(struct loop *loop, const char *const *argv, char *name,
 	if (r < 0 || call == NULL)
 		return r;
 	spec.name = call->name;
-	spec.argv = argv;
+	spec.function = run_xl;
+	spec.arg = (void *)argv;
 	spec.output_fd = output_fd >= 0 ? output_fd : call->words_fd;
 	spec.limit_usec = limit_usec;
 	r = child_start(loop, &spec, on_done, call, &call->child, e);

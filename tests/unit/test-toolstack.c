@@ -163,14 +163,36 @@ static void a_call_can_be_cancelled(void **state)
 	assert_string_equal(f->e.text, "xl destroy 7: stopped by us");
 }
 
+static void an_xl_that_was_ended_is_gone(void **state)
+{
+	struct fixture *f = *state;
+
+	put(f, "xl",
+	    "#!/bin/sh\ntrap '' TERM\nsleep 1\necho alive > ${0%/xl}/mark\n");
+	assert_int_equal(create(f, "/x.cfg", 200000), -ETIMEDOUT);
+	usleep(1500000);
+	assert_int_equal(faccessat(f->dir_fd, "mark", F_OK, 0), -1);
+}
+
+static void an_xl_that_crashes_is_told_apart(void **state)
+{
+	struct fixture *f = *state;
+
+	put(f, "xl", "#!/bin/sh\nkill -SEGV $$\n");
+	assert_int_equal(create(f, "/x.cfg", 0), -EPROTO);
+	assert_string_equal(
+		f->e.text,
+		"xl create /x.cfg: signal 11 (Segmentation fault)");
+}
+
 static void what_xl_leaves_behind_lives_on(void **state)
 {
 	struct fixture *f = *state;
 
-	/* As xl create does with the process that watches the domain. */
+	/* As xl create: it may end before that process calls setsid(). */
 	put(f, "xl",
-	    "#!/bin/sh\nsetsid sh -c 'sleep 0.5; echo alive > ${0%/xl}/mark' "
-	    "$0 >/dev/null 2>&1 &\nsleep 0.2\n");
+	    "#!/bin/sh\nsh -c 'sleep 0.5; echo alive > ${0%/xl}/mark' "
+	    "$0 >/dev/null 2>&1 &\n");
 	assert_int_equal(create(f, "/x.cfg", 0), 0);
 	usleep(800000);
 	assert_int_equal(faccessat(f->dir_fd, "mark", F_OK, 0), 0);
@@ -246,6 +268,8 @@ int main(void)
 		TEST(a_missing_xl_is_told_apart),
 		TEST(an_xl_that_hangs_is_ended),
 		TEST(a_call_can_be_cancelled),
+		TEST(an_xl_that_was_ended_is_gone),
+		TEST(an_xl_that_crashes_is_told_apart),
 		TEST(what_xl_leaves_behind_lives_on),
 		TEST(xen_messages_go_to_the_file),
 		TEST(a_domain_is_named_by_its_number),
