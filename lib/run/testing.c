@@ -117,13 +117,11 @@ static int note_ended(const struct iteration *it, struct err *e)
 static int note_without_running(struct testing *testing, const char *state,
 				const char *message, struct err *e)
 {
-	const struct fold_entry *entry = &testing->fold->entries[testing->entry];
 	struct json *event = test_event(testing, "test");
 
-	json_set_string(event, "test", entry->test);
+	json_set_string(event, "test",
+			testing->fold->entries[testing->entry].test);
 	json_set_string(event, "state", state);
-	if (entry->step[0] != '\0')
-		json_set_string(event, "step", entry->step);
 	json_set_string(event, "message", message);
 	return note(testing, event, e);
 }
@@ -373,10 +371,12 @@ static int prepare(struct iteration *it, struct err *e)
 {
 	int r;
 
-	prepare_logs(it);
 	r = it->testing->iteration == 1 ? fetch(it, e) : 0;
 	if (r == 0 && it->outcome == NULL)
 		r = enter_dir(it);
+	/* Fetched before: it may lie in the tree that came. */
+	if (r == 0 && it->outcome == NULL)
+		r = prepare_logs(it);
 	if (r == 0 && it->testing->iteration == 1)
 		r = build(it, "build", it->test->build_command,
 			  it->test->retries, e);
