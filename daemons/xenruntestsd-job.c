@@ -63,6 +63,10 @@ static int deliver(struct job *job, struct err *e)
 
 	if (job->once)
 		return 0; /* they are written there in the first place */
+	/* The share must not know more than we do after a power cut. */
+	r = record_sync(job->testing.record, e);
+	if (r < 0)
+		return r;
 	spec.name = "deliver";
 	spec.function = share_deliver;
 	spec.arg = &delivery;
@@ -199,11 +203,22 @@ static int open_cache(struct job *job, struct err *e)
 			      &job->testing.cache_fd, e);
 }
 
+static struct json *plan_event(const struct control_domain *domain)
+{
+	struct json *event = record_event("plan");
+	struct json *tests = json_array_new();
+
+	for (size_t i = 0; i < domain->entry_count; i++)
+		json_append(tests,
+			    json_string_new(domain->entries[i].test->name));
+	json_set(event, "tests", tests);
+	return event;
+}
+
 static int note_begin(struct job *job, struct err *e)
 {
 	const struct control_domain *domain = job->testing.domain;
 	struct json *event = record_event("domain");
-	struct json *tests = json_array_new();
 	int r;
 
 	json_set_string(event, "run", job->run);
@@ -214,12 +229,8 @@ static int note_begin(struct job *job, struct err *e)
 			job->in_dom0 ? "dom0" :
 				       "guest");
 	r = record_add(job->testing.record, event, e);
-	for (size_t i = 0; i < domain->entry_count; i++)
-		json_append(tests,
-			    json_string_new(domain->entries[i].test->name));
-	event = record_event("plan");
-	json_set(event, "tests", tests);
-	return r < 0 ? r : record_add(job->testing.record, event, e);
+	return r < 0 ? r :
+		       record_add(job->testing.record, plan_event(domain), e);
 }
 
 static int open_record(struct job *job, struct err *e)

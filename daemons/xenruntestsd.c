@@ -140,8 +140,6 @@ static int prepare_once(struct job *job, const struct options *options,
 {
 	struct control_report report = { 0 };
 	CLEANUP(control_freep) struct control *control = NULL;
-	time_t now = time(NULL);
-	struct tm utc;
 	int r;
 
 	r = control_load_file(options->control, &report, &control, e);
@@ -155,8 +153,9 @@ static int prepare_once(struct job *job, const struct options *options,
 	if (r < 0)
 		return r;
 	job->once = true;
-	gmtime_r(&now, &utc);
-	strftime(job->run, sizeof(job->run), "%Y%m%d-%H%M%S-once", &utc);
+	r = run_new_id(job->run, e);
+	if (r < 0)
+		return r;
 	job->shared_dir = realpath(options->shared, NULL);
 	if (job->shared_dir == NULL)
 		return err_errno(e, "open %s", options->shared);

@@ -38,7 +38,7 @@ static bool is_id(const char *id)
 	return length > 0 && length < RUN_ID_MAX && id[length] == '\0';
 }
 
-static int new_id(char id[static RUN_ID_MAX], struct err *e)
+int run_new_id(char id[static RUN_ID_MAX], struct err *e)
 {
 	char seconds[24];
 	uint32_t random;
@@ -208,7 +208,7 @@ int run_create(int root_fd, const char *bytes, size_t length, const char *file,
 	run->control_length = length;
 	r = load_control(run, e);
 	if (r == 0)
-		r = new_id(run->id, e);
+		r = run_new_id(run->id, e);
 	if (r == 0)
 		r = open_state_dir(root_fd, &state_fd, e);
 	if (r == 0)

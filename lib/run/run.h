@@ -79,6 +79,9 @@ int run_load(int root_fd, struct run **ret,
 	     void (*visit)(void *arg, const struct json *event), void *arg,
 	     struct err *e);
 
+/* A run id that nobody had before: UTC and a random part. */
+int run_new_id(char id[static RUN_ID_MAX], struct err *e);
+
 /* The id of the run that is going on, without opening it; -ENOENT if none. */
 int run_current(int root_fd, char id[static RUN_ID_MAX], struct err *e);
 
