@@ -7,7 +7,11 @@
 
 #include "base/cleanup.h"
 
-enum { INPUT = 256 * 1024, GZIP_ONLY = 16 };
+enum {
+	INPUT = 256 * 1024,
+	OUTPUT_FIRST = 1024 * 1024,
+	GZIP_ONLY = 16,
+};
 
 struct gunzip {
 	int fd;
@@ -131,4 +135,60 @@ int gunzip(int fd, struct stream *to, struct err *e)
 	r = run(g, e);
 	inflateEnd(&g->z);
 	return r;
+}
+
+static void end_stream(z_stream *stream)
+{
+	inflateEnd(stream);
+}
+
+/* Room for more, twice as much each time, and one byte more than @max. */
+static int grow(char **content, size_t *room, size_t max, struct err *e)
+{
+	size_t next = *room == 0 ? OUTPUT_FIRST : *room * 2;
+	char *more;
+
+	if (*room > max)
+		return err_set(e, -EFBIG, "unpacks to more than %zu bytes",
+			       max);
+	if (next > max)
+		next = max + 1;
+	more = realloc(*content, next);
+	if (more == NULL)
+		return err_set(e, -ENOMEM, "out of memory");
+	*content = more;
+	*room = next;
+	return 0;
+}
+
+int gunzip_bytes(const char *bytes, size_t length, size_t max, char **ret,
+		 size_t *ret_length, struct err *e)
+{
+	CLEANUP(end_stream) z_stream z = { .avail_in = (uInt)length };
+	CLEANUP(freep) char *content = NULL;
+	size_t room = 0;
+	int code;
+
+	if (length > UINT_MAX || max > UINT_MAX - 1)
+		return err_set(e, -EFBIG, "over 4 GiB in memory");
+	z.next_in = (Bytef *)(uintptr_t)bytes;
+	code = inflateInit2(&z, MAX_WBITS | GZIP_ONLY);
+	while (code == Z_OK) {
+		int r = z.total_out == room ? grow(&content, &room, max, e) : 0;
+
+		if (r < 0)
+			return r;
+		z.next_out = (Bytef *)content + z.total_out;
+		z.avail_out = (uInt)(room - z.total_out);
+		code = inflate(&z, Z_NO_FLUSH);
+	}
+	if (code != Z_STREAM_END)
+		return err_set(e, -EBADMSG,
+			       "the gzip data is cut short or broken");
+	if (z.total_out > max)
+		return err_set(e, -EFBIG, "unpacks to more than %zu bytes",
+			       max);
+	*ret = TAKE_PTR(content);
+	*ret_length = z.total_out;
+	return 0;
 }
