@@ -60,16 +60,7 @@ static bool take_double_quoted(struct scanner *scanner)
 	return false;
 }
 
-/* "${name}" stays as it stands: its braces are no block. */
-static void take_variable(struct scanner *scanner)
-{
-	while (*scanner->at != '\0' && *scanner->at != '\n') {
-		put(scanner, *scanner->at);
-		if (*scanner->at++ == '}')
-			return;
-	}
-}
-
+/* Variables stay as they stand. */
 static enum token take_word(struct scanner *scanner)
 {
 	bool closed = true;
@@ -79,8 +70,8 @@ static enum token take_word(struct scanner *scanner)
 			closed = take_single_quoted(scanner);
 		} else if (*scanner->at == '"') {
 			closed = take_double_quoted(scanner);
-		} else if (strncmp(scanner->at, "${", 2) == 0) {
-			take_variable(scanner);
+		} else if (strncmp(scanner->at, "\\\n", 2) == 0) {
+			scanner->at += 2;
 		} else {
 			if (*scanner->at == '\\' && scanner->at[1] != '\0')
 				scanner->at++;
@@ -194,7 +185,8 @@ static int end_command(struct parser *parser, struct err *e)
 	parser->words[parser->count] = NULL;
 	parser->count = 0;
 	for (size_t i = 0; words[i] != NULL; i++)
-		if (strstr(words[i], "{next_entry}") != NULL)
+		if (strstr(words[i], "{next_entry}") != NULL ||
+		    strstr(words[i], "$next_entry") != NULL)
 			menu->next_entry = true;
 	while (words[0] != NULL && is_one_of(words[0], keywords))
 		words++;
@@ -426,8 +418,6 @@ const struct grub_entry *grub_menu_find(const struct grub_menu *menu,
 		parent = (int)(entry - menu->entries);
 		if (entry->submenu && name == NULL)
 			name = "0";
-		else if (!entry->submenu && name != NULL)
-			return NULL;
 	}
 	return entry;
 }

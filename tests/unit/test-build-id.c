@@ -63,7 +63,7 @@ static void the_id_in_a_64_bit_image_is_found(void **state)
 		Elf64_Phdr segment;
 		/* Another owner's note of the same type comes first. */
 		Elf64_Nhdr other;
-		char other_owner[8];
+		char other_owner[4];
 		char other_text[4];
 		Elf64_Nhdr note;
 		char owner[4];
@@ -74,8 +74,8 @@ static void the_id_in_a_64_bit_image_is_found(void **state)
 			.e_phentsize = sizeof(Elf64_Phdr),
 			.e_phnum = 1,
 		},
-		.other = { 6, 1, NT_GNU_BUILD_ID },
-		.other_owner = "Linux",
+		.other = { 4, 1, NT_GNU_BUILD_ID },
+		.other_owner = "Xen",
 		.note = { 4, 2, NT_GNU_BUILD_ID },
 		.owner = "GNU",
 		.id = { 0xAB, 0xCD },

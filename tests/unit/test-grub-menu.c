@@ -92,13 +92,14 @@ static void quotes_and_variables_are_no_blocks(void **state)
 {
 	static const char text[] =
 		"set default=\"0\"\n"
+		"if [ \"${next_entry}\" ]; then set default=$next_entry; fi\n"
 		"menuentry \"it\\\"s {\" --class x --users '' --id=one {\n"
 		"\tset x=${y}\n"
 		"\techo '}' \"}\" \\} # }\n"
 		"\tif [ a ]; then multiboot2 /xen; fi\n"
 		"}\n"
-		"menuentry 'can'\\''t' --hotkey k --unrestricted --id two \\\n"
-		"\t{\n\tlinux /vmlinuz multiboot2\n}\n";
+		"menuentry 'can'\\''t' --hotkey k --unrestricted --id \\\n"
+		"\ttw\\\no {\n\tlinux /vmlinuz multiboot2\n}\n";
 	struct grub_menu menu = read_menu(text);
 
 	(void)state;
@@ -117,7 +118,7 @@ static void a_default_inside_an_entry_is_not_the_menus(void **state)
 {
 	struct grub_menu menu = read_menu(
 		"set default=Linux\n"
-		"menuentry Xen {\n\tset default=Other\n\tchainloader /xen.efi\n}\n");
+		"menuentry Xen {\n\tdefault=Other\n\tchainloader /xen.efi\n}\n");
 
 	(void)state;
 	assert_string_equal(menu.default_entry, "Linux");

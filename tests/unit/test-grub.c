@@ -428,9 +428,9 @@ static void escaped_values_are_read_as_grub_reads_them(void **state)
 	struct err e = ERR_NONE;
 
 	root_put(root, "boot/grub/grubenv",
-		 ENVIRONMENT "xa=1\na=b\\\\c\\\na=no\nd=2\n####", 0644);
+		 ENVIRONMENT "xa=1\\\na=no\na=b\\\\c\\\nz\nd=2\n####", 0644);
 	assert_int_equal(grub_env_get(fd, "a", &value, &e), 0);
-	assert_string_equal(value, "b\\c\na=no");
+	assert_string_equal(value, "b\\c\nz");
 	assert_int_equal(grub_env_get(fd, "d", &other, &e), 0);
 	assert_string_equal(other, "2");
 }
