@@ -10,6 +10,8 @@ compile() {
     [ -e "$dir/build.ninja" ] ||
         output=$(meson setup -Dwerror=true "$@" "$dir" 2>&1) ||
         { echo "$output"; return 1; }
+    # Configuring again says much; what is wrong with it, compiling says too.
+    ninja -C "$dir" build.ninja >/dev/null 2>&1 || true
     output=$(meson compile -C "$dir" --ninja-args=-k,0 2>&1) ||
-        { grep -v '^\[\|^INFO:\|^ninja:\|^FAILED:' <<<"$output"; return 1; }
+        { grep -vE '^(\[|INFO:|ninja:|FAILED:|(gcc|clang|cc) )' <<<"$output"; return 1; }
 }
