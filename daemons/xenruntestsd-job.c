@@ -15,6 +15,7 @@
 
 enum {
 	DELIVER_LIMIT_S = 10 * 60,
+	BEGUN_LIMIT_S = 30, /* a share that hangs delays each test by this */
 	DELIVER_TRIES = 6, /* at the end, with growing pauses: 1, 2, 4, … s */
 };
 
@@ -49,13 +50,14 @@ static void put_state(const struct job *job, const char *state,
 
 /* ---- bringing results to the share ------------------------------------- */
 
-static int deliver(struct job *job, struct err *e)
+static int deliver(struct job *job, bool record_only, struct err *e)
 {
 	struct share_delivery delivery = {
 		.shared_dir = job->shared_dir,
 		.name = job->testing.domain->name,
 		.run = job->run,
 		.local_fd = job->testing.local_fd,
+		.record_only = record_only,
 	};
 	struct child_spec spec = CHILD_SPEC_NONE;
 	struct child_result result;
@@ -70,7 +72,8 @@ static int deliver(struct job *job, struct err *e)
 	spec.name = "deliver";
 	spec.function = share_deliver;
 	spec.arg = &delivery;
-	spec.limit_usec = DELIVER_LIMIT_S * UINT64_C(1000000);
+	spec.limit_usec = (record_only ? BEGUN_LIMIT_S : DELIVER_LIMIT_S) *
+			  UINT64_C(1000000);
 	r = child_run(job->loop, &spec, NULL, &result, e);
 	if (r < 0)
 		return r;
@@ -82,8 +85,21 @@ static int deliver(struct job *job, struct err *e)
 		       0;
 }
 
+/*
+ * A guest may have no disk, and find only in the share that a test had begun
+ * when the power went. dom0 has one.
+ */
+static void on_begun(struct job *job)
+{
+	struct err ignored = ERR_NONE;
+
+	if (!job->in_dom0)
+		deliver(job, true, &ignored); /* the test's end says it, if need be */
+}
+
 static void on_progress(void *arg, const struct testing *testing)
 {
+	const struct fold_entry *entry = &testing->fold->entries[testing->entry];
 	struct job *job = arg;
 	struct err e = ERR_NONE;
 
@@ -92,11 +108,12 @@ static void on_progress(void *arg, const struct testing *testing)
 			      testing->step, testing->entry + 1,
 			      testing->domain->entry_count);
 		put_state(job, "testing", testing);
-		return;
-	}
-	if (deliver(job, &e) < 0)
+	} else if (entry->state == FOLD_RUNNING) {
+		on_begun(job);
+	} else if (deliver(job, false, &e) < 0) {
 		journal_say(&testing->about, JOURNAL_SHARE_TROUBLE, LOG_WARNING,
 			    "Results stay here for now: %s", e.text);
+	}
 }
 
 static int on_pause_over(void *arg)
@@ -121,7 +138,7 @@ static int pause_for(struct job *job, uint64_t seconds, struct err *e)
 /* The last chance of a share that was full or away for a while. */
 static int deliver_all(struct job *job, struct err *e)
 {
-	int r = deliver(job, e);
+	int r = deliver(job, false, e);
 
 	for (unsigned int i = 0; r < 0 && i < DELIVER_TRIES && !job->stopping;
 	     i++) {
@@ -134,7 +151,7 @@ static int deliver_all(struct job *job, struct err *e)
 		paused = pause_for(job, UINT64_C(1) << i, &late);
 		if (paused < 0)
 			return r;
-		r = deliver(job, e);
+		r = deliver(job, false, e);
 	}
 	return r;
 }

@@ -275,7 +275,7 @@ int share_deliver(void *arg, struct err *e)
 	CLEANUP(fd_close) int own_fd = -1;
 	CLEANUP(fd_close) int run_fd = -1;
 	struct err later = ERR_NONE;
-	int moved;
+	int moved = 0;
 	int r;
 
 	r = file_open_dir(AT_FDCWD, delivery->shared_dir, &dir_fd, e);
@@ -285,7 +285,8 @@ int share_deliver(void *arg, struct err *e)
 		r = file_make_dirs(own_fd, delivery->run, 0755, &run_fd, e);
 	if (r < 0)
 		return err_wrap(e, r, "%s", delivery->shared_dir);
-	moved = move_content(delivery->local_fd, run_fd, true, e);
+	if (!delivery->record_only)
+		moved = move_content(delivery->local_fd, run_fd, true, e);
 	r = deliver_record(delivery->local_fd, run_fd, moved < 0 ? &later : e);
 	r = moved < 0 ? moved : r;
 	return r < 0 ? err_wrap(e, r, "%s/%s/%s", delivery->shared_dir,

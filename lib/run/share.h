@@ -2,6 +2,7 @@
 #ifndef XENTEST_RUN_SHARE_H
 #define XENTEST_RUN_SHARE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/err.h"
@@ -43,6 +44,7 @@ struct share_delivery {
 	const char *name; /* of the domain */
 	const char *run;
 	int local_fd; /* the domain's directory of this run */
+	bool record_only; /* a test is writing its results */
 };
 
 /**

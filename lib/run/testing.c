@@ -481,8 +481,10 @@ static int run_steps(struct iteration *it, uint64_t until_usec, bool *last,
 	r = open_results(it, e);
 	if (r == 0)
 		r = note_started(it, e);
-	if (r == 0)
-		r = prepare(it, e);
+	if (r < 0)
+		return r;
+	announce(it->testing, NULL);
+	r = prepare(it, e);
 	if (r == 0 && it->outcome == NULL)
 		r = run_test(it, e);
 	if (r == 0)

@@ -31,7 +31,10 @@ struct testing {
 	int temp_fd;		/* the domain's tempdir */
 	int cache_fd;		/* downloads; -1: none are kept */
 
-	/* Told before each step and once a test has ended (step NULL). */
+	/*
+	 * Told before each step, and with step NULL once an iteration was
+	 * noted as begun (its entry is running) and once it has ended.
+	 */
 	void (*progress)(void *arg, const struct testing *testing);
 	void *arg;
 

@@ -28,6 +28,9 @@ static inline void on_progress(void *arg, const struct testing *testing)
 	struct fixture *f = arg;
 	size_t length = strlen(f->steps);
 
+	if (testing->step == NULL &&
+	    testing->fold->entries[testing->entry].state == FOLD_RUNNING)
+		return; /* begun */
 	snprintf(f->steps + length, sizeof(f->steps) - length, "%s%s%s ",
 		 testing->about.test, testing->step == NULL ? "" : ":",
 		 testing->step == NULL ? "" : testing->step);

@@ -202,6 +202,27 @@ static void results_reach_another_disk(void **state)
 	assert_int_equal(in_a_child(deliver_to_another_disk, s), 0);
 }
 
+static void the_record_may_go_while_results_are_written(void **state)
+{
+	struct scratch *s = *state;
+	CLEANUP(freep) char *shared_dir = path_of(s, "share");
+	CLEANUP(fd_close) int local_fd = -1;
+	struct share_delivery delivery = { .shared_dir = shared_dir,
+					   .name = "bob13",
+					   .run = RUN,
+					   .record_only = true };
+	struct err e = ERR_NONE;
+
+	make_both(s);
+	make_results(s);
+	local_fd = open_dir(s, "local");
+	delivery.local_fd = local_fd;
+	assert_int_equal(share_deliver(&delivery, &e), 0);
+	assert_content(s, "share/bob13/" RUN "/record.jsonl", "one\n");
+	assert_int_equal(entries(s, "share/bob13/" RUN), 1);
+	assert_content(s, "local/LTP/run.log", "ran");
+}
+
 static void results_join_what_is_there_already(void **state)
 {
 	struct scratch *s = *state;
@@ -409,6 +430,7 @@ int main(void)
 		SCRATCH_TEST(nothing_is_published_through_a_link),
 		SCRATCH_TEST(results_are_moved_and_the_record_is_copied),
 		SCRATCH_TEST(results_reach_another_disk),
+		SCRATCH_TEST(the_record_may_go_while_results_are_written),
 		SCRATCH_TEST(results_join_what_is_there_already),
 		SCRATCH_TEST(of_the_record_only_what_is_missing_is_added),
 		SCRATCH_TEST(a_record_that_lost_its_end_goes_on_as_it_is_here),
