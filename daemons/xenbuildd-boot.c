@@ -100,6 +100,7 @@ static int save_marker(const struct build *build, struct err *e)
  */
 int stage_boot(struct build *build, struct err *e)
 {
+	CLEANUP(fd_close) int log_fd = -1;
 	struct boot_plan plan;
 	char path[sizeof(build->xen) + 8];
 	int r;
@@ -107,10 +108,14 @@ int stage_boot(struct build *build, struct err *e)
 	r = make_plan(build, &plan, e);
 	if (r == 0)
 		r = name_hypervisor(build, e);
+	if (r == 0)
+		r = build_open_log(build, "boot", &log_fd, e);
 	if (r < 0)
 		return r;
 	snprintf(path, sizeof(path), "/boot/%s", build->xen);
 	plan.hypervisor = build->xen[0] == '\0' ? NULL : path;
+	plan.log_fd = log_fd;
+	build->armed = true;
 	r = note_armed(build, plan.hypervisor, e);
 	if (r == 0)
 		r = save_marker(build, e);
@@ -122,6 +127,8 @@ void undo_boot(struct build *build)
 	struct err e = ERR_NONE;
 	struct boot_plan plan;
 
+	if (!build->armed)
+		return;
 	/* The entry first: the marker tells the next boot what to expect. */
 	if (make_plan(build, &plan, &e) == 0 && boot_disarm(&plan, &e) == 0 &&
 	    marker_remove(build->root_fd, &e) == 0)

@@ -21,11 +21,24 @@ static void say(const struct build *build, int priority, const char *sentence)
 
 /* ---- a run that is going on already ------------------------------------ */
 
-static void seek_end(void *arg, const struct json *event)
+/* How far it came, as its record tells. */
+struct progress {
+	bool ended;
+	bool left; /* it was ready for its boot: the marker had been written */
+};
+
+static void see_progress(void *arg, const struct json *event)
 {
 	const char *name = json_get_string(event, "event", "");
+	struct progress *progress = arg;
 
-	*(bool *)arg |= strcmp(name, "end") == 0;
+	if (strcmp(name, "end") == 0)
+		progress->ended = true;
+	if (strcmp(name, "boot") == 0 ||
+	    (strcmp(name, "stage") == 0 &&
+	     strcmp(json_get_string(event, "stage", ""), "boot") == 0 &&
+	     strcmp(json_get_string(event, "state", ""), "ok") == 0))
+		progress->left = true;
 }
 
 static void about_run(struct build *build)
@@ -36,21 +49,23 @@ static void about_run(struct build *build)
 /* 1: it is to be gone on with; 0: it was over but for the tidying up. */
 static int take_up(struct build *build, struct err *e)
 {
-	bool ended = false;
+	struct progress progress = { .ended = false };
 	int r;
 
-	r = run_load(build->root_fd, &build->run, seek_end, &ended, e);
+	r = run_load(build->root_fd, &build->run, see_progress, &progress, e);
 	if (r < 0)
 		return r;
 	about_run(build);
-	if (!ended) {
+	if (!progress.ended && !progress.left) {
 		journal_say(&build->about, JOURNAL_RUN_STARTED, LOG_NOTICE,
 			    "Run %s was cut off while it was being built: its "
 			    "stages begin again",
 			    build->run->id);
 		return 1;
 	}
-	r = run_end(build->run, "", "", e);
+	/* With an end in its record, that one stays: the rest is tidied up. */
+	r = run_end(build->run, "aborted",
+		    MARKER_PATH " was removed before the run had ended", e);
 	run_freep(&build->run);
 	build->run = NULL;
 	build->about.run = NULL;
@@ -218,12 +233,16 @@ int request_take(struct build *build, const char *file, struct err *e)
 			       "run %s is going on; wait for its end, or see "
 			       "\"xentest abort\"",
 			       id);
-	if (marker_load(build->root_fd, &marker, &none) != -ENOENT) {
+	r = marker_load(build->root_fd, &marker, e);
+	if (r != -ENOENT && file != NULL)
+		return err_set(e, -EBUSY,
+			       "a run is going on (" MARKER_PATH " is there)");
+	if (r == 0)
 		say(build, LOG_NOTICE,
-		    "A run is going on (/etc/xen_start_tests is there): the "
-		    "request waits for its end");
-		return 0;
-	}
+		    "A run is going on (" MARKER_PATH
+		    " is there): the request waits for its end");
+	if (r != -ENOENT)
+		return r;
 	if (file != NULL) {
 		r = copy_request(build, file, e);
 		if (r < 0)

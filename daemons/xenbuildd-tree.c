@@ -22,31 +22,42 @@ enum {
 };
 
 /*
- * What suits a Xen tree of today. Nothing may be downloaded by make, so all
- * that the tree would fetch comes from the system or is left out. A tree
- * without configure is a hypervisor alone (only xen/) or has a Makefile that
- * knows what to do.
+ * What suits a Xen tree of today: xenbuildd(8), "Built-in commands". Nothing
+ * is downloaded by make: what the tree would fetch (QEMU, SeaBIOS, iPXE, OVMF,
+ * mini-os) comes from the system or is left out, and whatever tries all the
+ * same fails at once. A tree without configure has a Makefile that knows what
+ * to do, or is a hypervisor alone, with its configuration in xen/.config.
  */
 static const char default_build[] =
-	"if [ -x ./configure ]; then\n"
-	"    ./configure --prefix=/usr/local --enable-systemd \\\n"
-	"        --disable-stubdom --disable-docs --disable-pvshim \\\n"
-	"        --with-system-qemu --with-system-seabios \\\n"
-	"        --with-system-ipxe --disable-ovmf &&\n"
-	"    make dist-xen && make dist-tools\n"
+	"set -e\n"
+	"bios=/usr/share/seabios/bios-256k.bin\n"
+	"if [ -x configure ]; then\n"
+	"	if [ -e $bios ]; then seabios=--with-system-seabios=$bios\n"
+	"	else seabios=--disable-seabios; fi\n"
+	"	./configure --prefix=/usr/local --enable-systemd \\\n"
+	"		--disable-stubdom --disable-docs --disable-golang \\\n"
+	"		--disable-pvshim --disable-ovmf --disable-ipxe \\\n"
+	"		--disable-rombios --disable-qemu-traditional \\\n"
+	"		--with-system-qemu $seabios\n"
+	"	make GIT=false FETCHER=false build-xen\n"
+	"	make GIT=false FETCHER=false build-tools\n"
 	"elif [ -e Makefile ]; then\n"
-	"    make\n"
+	"	make\n"
 	"else\n"
-	"    make -C xen olddefconfig && make -C xen\n"
+	"	make -C xen olddefconfig\n"
+	"	make -C xen\n"
 	"fi\n";
 
 static const char default_install[] =
-	"if [ -x ./configure ]; then\n"
-	"    make install-xen && make install-tools && ldconfig\n"
+	"set -e\n"
+	"if [ -x configure ]; then\n"
+	"	make GIT=false FETCHER=false install-xen\n"
+	"	make GIT=false FETCHER=false install-tools\n"
+	"	ldconfig\n"
 	"elif [ -e Makefile ]; then\n"
-	"    make install\n"
+	"	make install\n"
 	"else\n"
-	"    make -C xen install\n"
+	"	make -C xen install\n"
 	"fi\n";
 
 static uint64_t usec_of(uint64_t seconds)
@@ -56,15 +67,26 @@ static uint64_t usec_of(uint64_t seconds)
 
 /* ---- where it is done -------------------------------------------------- */
 
+/* It may be a link to where there is room. */
+static int open_workdir(const struct build *build, int *ret_fd, struct err *e)
+{
+	const char *workdir = build->run->control->preferences.workdir;
+	struct err missing = ERR_NONE;
+
+	workdir += strspn(workdir, "/");
+	if (file_open_dir(build->root_fd, workdir, ret_fd, &missing) == 0)
+		return 0;
+	return file_make_dirs(build->root_fd, workdir, 0755, ret_fd, e);
+}
+
 static int open_below_workdir(const struct build *build, const char *name,
 			      int *ret_fd, struct err *e)
 {
-	const char *workdir = build->run->control->preferences.workdir;
-	CLEANUP(freep) char *path = text_format("%s/%s", workdir, name);
+	CLEANUP(fd_close) int workdir_fd = -1;
+	int r;
 
-	if (path == NULL)
-		return err_set(e, -ENOMEM, "out of memory");
-	return file_make_dirs(build->root_fd, path, 0755, ret_fd, e);
+	r = open_workdir(build, &workdir_fd, e);
+	return r < 0 ? r : file_make_dirs(workdir_fd, name, 0755, ret_fd, e);
 }
 
 int build_prepare(struct build *build, struct err *e)
@@ -100,8 +122,8 @@ void build_say_tail(const struct build *build, const char *stage)
 
 /* ---- a child with its output in STAGE.log ------------------------------ */
 
-static int open_log(const struct build *build, const char *stage, int *ret_fd,
-		    struct err *e)
+int build_open_log(const struct build *build, const char *stage, int *ret_fd,
+		   struct err *e)
 {
 	CLEANUP(freep) char *log = text_format("%s.log", stage);
 	int fd;
@@ -125,7 +147,7 @@ static int run_stage(struct build *build, const char *stage,
 	char how[96];
 	int r;
 
-	r = open_log(build, stage, &log_fd, e);
+	r = build_open_log(build, stage, &log_fd, e);
 	if (r < 0)
 		return r;
 	spec->name = stage;
@@ -136,7 +158,7 @@ static int run_stage(struct build *build, const char *stage,
 	r = child_run(build->loop, spec, &build->current, &result, e);
 	if (r < 0)
 		return r;
-	if (build->stopping)
+	if (build_is_stopping(build))
 		return err_set(e, -ECANCELED, "stopped");
 	if (result.exit_status == 0 && !result.timed_out)
 		return 0;
@@ -187,6 +209,12 @@ static int run_fetch(struct build *build, int cache_fd,
 			       fetching.job.source->url);
 	snprintf(build->tree_name, sizeof(build->tree_name), "%s",
 		 result->top);
+	if (result->commit[0] != '\0')
+		snprintf(build->outcome, sizeof(build->outcome), "commit %s",
+			 result->commit);
+	else if (result->sha256[0] != '\0')
+		snprintf(build->outcome, sizeof(build->outcome), "SHA-256 %s",
+			 result->sha256);
 	return 0;
 }
 
@@ -228,6 +256,8 @@ static int run_command(struct build *build, const char *stage,
 	environment_set(&environment, "XENTEST_RUN", build->run->id);
 	/* Each build its own version, so its own file and its own build id. */
 	environment_set(&environment, "XEN_VENDORVERSION", build->tag);
+	/* With --root the tree installs there too, as far as it obeys. */
+	environment_set(&environment, "DESTDIR", build->destdir);
 	environment_set_jobs(&environment, preferences->jobs);
 	environment_add(&environment, preferences->environment);
 	spec.argv = argv;
@@ -295,7 +325,7 @@ static int remove_trees(struct build *build, struct err *e)
 	CLEANUP(fd_close) int workdir_fd = -1;
 	int r;
 
-	r = open_below_workdir(build, ".", &workdir_fd, e);
+	r = open_workdir(build, &workdir_fd, e);
 	return r < 0 ? r : file_remove_tree(workdir_fd, "work", e);
 }
 
@@ -316,5 +346,9 @@ int stage_install(struct build *build, struct err *e)
 		r = find_installed(build, boot_fd, &since, e);
 	if (r == 0)
 		r = build_id_read(boot_fd, build->xen, build->build_id, e);
-	return r < 0 ? r : remove_trees(build, e);
+	if (r < 0)
+		return r;
+	snprintf(build->outcome, sizeof(build->outcome), "%s, build id %s",
+		 build->xen, build->build_id);
+	return remove_trees(build, e);
 }

@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/notify.h"
+#include "base/text.h"
 
 static const char usage[] =
 	"Usage: xenbuildd [--no-reboot] [--root DIR] [FILE]\n"
@@ -23,7 +24,7 @@ static const char usage[] =
 	"  --no-reboot   do everything but the reboot\n"
 	"  --check FILE  check a control file: 0 good, 1 errors, 2 unreadable\n"
 	"  --dump FILE   print a control file as one JSON object\n"
-	"  --root DIR    look for /etc, /var and /boot below DIR\n"
+	"  --root DIR    look for /etc, /var and /boot below DIR; no reboot then\n"
 	"  --help, --version\n"
 	"\n"
 	"Exit status: 0 when the machine is to reboot, or there is nothing to do;\n"
@@ -122,9 +123,12 @@ static void take_options(struct options *options, int argc, char *argv[])
 static int run_stage(struct build *build, size_t number, struct err *e)
 {
 	const char *name = stages[number].name;
+	uint64_t began_usec = loop_now_usec();
+	char took[32];
 	int r;
 
 	build->about.step = name;
+	build->outcome[0] = '\0';
 	if (stages[number].needs_tree &&
 	    build->run->control->preferences.tree == NULL)
 		return run_note_stage(build->run, name, "skipped",
@@ -135,7 +139,16 @@ static int run_stage(struct build *build, size_t number, struct err *e)
 	r = run_note_stage(build->run, name, "started", NULL, e);
 	if (r == 0)
 		r = stages[number].run(build, e);
-	return r < 0 ? r : run_note_stage(build->run, name, "ok", NULL, e);
+	if (r < 0)
+		return r;
+	text_duration(took, loop_now_usec() - began_usec);
+	journal_say(&build->about, JOURNAL_STAGE_ENDED, LOG_INFO, "%s: done in %s%s%s",
+		    name, took, build->outcome[0] == '\0' ? "" : ": ",
+		    build->outcome);
+	return run_note_stage(build->run, name, "ok",
+			      build->outcome[0] == '\0' ? NULL :
+							  build->outcome,
+			      e);
 }
 
 /* The end of the run: its evidence is in the record and in STAGE.log. */
@@ -160,13 +173,28 @@ static int give_up(struct build *build, const char *stage, int number,
 	return err_wrap(e, number, "%s", stage);
 }
 
+bool build_is_stopping(const struct build *build)
+{
+	sigset_t pending;
+
+	return build->stopping ||
+	       (sigpending(&pending) == 0 &&
+		(sigismember(&pending, SIGTERM) == 1 ||
+		 sigismember(&pending, SIGINT) == 1));
+}
+
 static int run_stages(struct build *build, struct err *e)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(stages); i++) {
-		int r = run_stage(build, i, e);
+		int r = build_is_stopping(build) ? -ECANCELED :
+						   run_stage(build, i, e);
 
-		if (r == -ECANCELED)
-			return r; /* the run stays open: the next boot goes on */
+		if (r == -ECANCELED) {
+			journal_say(&build->about, JOURNAL_PLAIN, LOG_NOTICE,
+				    "Stopped; the next start of xenbuildd goes on with run %s",
+				    build->run->id);
+			return r;
+		}
 		if (r < 0)
 			return give_up(build, stages[i].name, r, e);
 	}
@@ -184,6 +212,20 @@ static int on_stop(void *arg, int signal_number)
 	return 0;
 }
 
+/* A scratch root is no reason to reboot the machine that it lies on. */
+static int take_root(struct build *build, const char *root, struct err *e)
+{
+	CLEANUP(freep) char *path = realpath(root, NULL);
+
+	if (path == NULL)
+		return err_errno(e, "find %s", root);
+	if (strcmp(path, "/") != 0) {
+		build->destdir = TAKE_PTR(path);
+		build->no_reboot = true;
+	}
+	return 0;
+}
+
 static int run(struct build *build, const struct options *options,
 	       struct err *e)
 {
@@ -192,6 +234,8 @@ static int run(struct build *build, const struct options *options,
 	int r;
 
 	r = file_open_dir(AT_FDCWD, options->root, &build->root_fd, e);
+	if (r == 0)
+		r = take_root(build, options->root, e);
 	if (r == 0)
 		r = loop_new(&build->loop, e);
 	if (r == 0)
@@ -227,6 +271,7 @@ int main(int argc, char *argv[])
 		journal_say(&build.about, JOURNAL_FAILURE, LOG_ERR, "%s",
 			    e.text);
 	run_free(build.run);
+	free(build.destdir);
 	loop_free(build.loop);
 	fd_close(&build.work_fd);
 	fd_close(&build.root_fd);

@@ -14,6 +14,7 @@
 struct build {
 	struct loop *loop;
 	int root_fd;
+	char *destdir; /* of --root, absolute; NULL: the real root */
 	bool no_reboot;
 	struct run *run;
 	struct journal about;
@@ -22,6 +23,8 @@ struct build {
 	char tag[16];	     /* "-xt1a2b3c4d": XEN_VENDORVERSION */
 	char xen[256];	     /* what was installed: a name in /boot */
 	char build_id[129];  /* of that, hex; empty: the Xen that is there */
+	char outcome[512];   /* of the stage, for its record; "" for none */
+	bool armed; /* what the next boot is has been touched */
 	struct child *current;
 	bool stopping;
 };
@@ -56,6 +59,16 @@ void undo_boot(struct build *build);
 
 /* Opens WORKDIR/work/RUN/ and sets tag; before the first stage. */
 int build_prepare(struct build *build, struct err *e);
+
+/* Opens RUN/STAGE.log for appending. */
+int build_open_log(const struct build *build, const char *stage, int *ret_fd,
+		   struct err *e);
+
+/*
+ * Were we told to stop? The signal may not have been handled yet: when the
+ * machine goes down, a child may end by the same signal before we get to it.
+ */
+bool build_is_stopping(const struct build *build);
 
 /* The last lines of STAGE.log, into the journal. */
 void build_say_tail(const struct build *build, const char *stage);
