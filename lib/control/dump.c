@@ -96,10 +96,10 @@ int control_dump(const char *bytes, size_t length, const char *name,
 		 struct control_report *report, char **ret, struct err *e)
 {
 	CLEANUP(freep) char *text = NULL;
-	struct dump dump = { .values = 0 };
+	struct dump dump = {.values = 0};
 	int r = tree_init(&dump.tree);
 
-	*report = (struct control_report){ .file = name };
+	*report = (struct control_report){.file = name};
 	dump.expander.tree = &dump.tree;
 	if (r == 0)
 		r = syntax_read(bytes, length, &dump.tree, report);
@@ -118,7 +118,8 @@ int control_dump(const char *bytes, size_t length, const char *name,
 
 int control_dump_main(const char *path)
 {
-	CLEANUP(control_report_done) struct control_report report = {
+	CLEANUP(control_report_done)
+	struct control_report report = {
 		.file = path,
 	};
 	CLEANUP(freep) char *bytes = NULL;

@@ -229,7 +229,7 @@ struct body {
 	unsigned int depth;
 	enum token_kind previous;
 	bool free_name; /* the key before the last '=' */
-	bool lost; /* since a word that is no key; that was said */
+	bool lost;	/* since a word that is no key; that was said */
 	bool ended;
 };
 
@@ -280,8 +280,7 @@ static void scan_no_key(struct scanner *scanner, struct body *body,
 	/* A block in a block: what its brace brings up says more. */
 	if (!body->lost && block_word(token) < 0) {
 		report_error(scanner->report, token->line,
-			     "[" REPORT_NAME
-			     "] not \"key = value\": \"%.*s\"",
+			     "[" REPORT_NAME "] not \"key = value\": \"%.*s\"",
 			     block->title, token_width(token), token->at);
 		block->broken = true;
 	}
@@ -293,8 +292,7 @@ static void scan_word(struct scanner *scanner, struct body *body,
 {
 	if (body->depth != 1 || body->previous == TOKEN_EQUAL) {
 		write_token(scanner, token);
-	} else if (!scan_sign_follows(scanner) ||
-		   token->kind == TOKEN_STRING) {
+	} else if (!scan_sign_follows(scanner) || token->kind == TOKEN_STRING) {
 		write_token(scanner, token);
 		scan_no_key(scanner, body, token);
 	} else {

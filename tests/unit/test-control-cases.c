@@ -35,9 +35,9 @@ static char *lines_expected(const struct json *list)
 	char *lines = strdup("");
 
 	for (size_t i = 0; i < json_count(list); i++) {
-		char *more = text_format("%s%ld,", lines,
-					 (long)json_get_int(json_at(list, i),
-							    "line", 0));
+		char *more = text_format(
+			"%s%ld,", lines,
+			(long)json_get_int(json_at(list, i), "line", 0));
 
 		free(lines);
 		lines = more;
@@ -60,7 +60,8 @@ static void compare_lines(const struct json *one, const char *messages,
 static void dump_case(const struct json *one)
 {
 	CLEANUP(freep) char *messages = NULL;
-	CLEANUP(json_freep) struct json *got =
+	CLEANUP(json_freep)
+	struct json *got =
 		dump_of(json_get_string(one, "input", ""), &messages);
 	const struct json *want = json_get(one, "sections");
 
@@ -108,8 +109,8 @@ static void every_bad_line_of_a_case_fails_the_check(void **state)
 		for (size_t k = 0; k < json_count(errors); k++) {
 			long line = (long)json_get_int(json_at(errors, k),
 						       "line", 0);
-			CLEANUP(freep) char *message =
-				text_format("f:%ld: error: ", line);
+			CLEANUP(freep)
+			char *message = text_format("f:%ld: error: ", line);
 
 			assert_mentions(input, message);
 		}

@@ -17,13 +17,14 @@ static void assert_lines(const char *file, const char *section,
 	for (const char *c = file; *c != '\0'; c++)
 		line += *c == '\n';
 	for (size_t i = 0; i < count; i++) {
-		CLEANUP(freep) char *whole =
-			text_format("%s%s\n", file, lines[i].text);
-		CLEANUP(freep) char *says =
-			lines[i].says == NULL ?
-				strdup("") :
-				text_format("f:%d: error: [%s] %s\n", line,
-					    section, lines[i].says);
+		CLEANUP(freep)
+		char *whole = text_format("%s%s\n", file, lines[i].text);
+		CLEANUP(freep)
+		char *says =
+			lines[i].says == NULL
+				? strdup("")
+				: text_format("f:%d: error: [%s] %s\n", line,
+					      section, lines[i].says);
 
 		assert_says(whole, says);
 	}
@@ -42,55 +43,56 @@ static void the_sound_files_of_these_tests_are_sound(void **state)
 static void each_key_of_a_test_has_its_rule(void **state)
 {
 	static const struct line lines[] = {
-		{ "log_dir=../x", "log_dir: leaves tempdir: \"../x\"" },
-		{ "log_dir=a/../../x", "log_dir: leaves tempdir: \"a/../../x\"" },
-		{ "log_dir=/var/log/x", NULL },
-		{ "log_dir=a..b/c", NULL },
-		{ "log_dir=/",
-		  "log_dir: would be emptied before each run: \"/\"" },
-		{ "log_dir=./.",
-		  "log_dir: would be emptied before each run: \"./.\"" },
-		{ "test_dir=/abs", "test_dir: leaves tempdir: \"/abs\"" },
-		{ "test_dir=a/..", "test_dir: leaves tempdir: \"a/..\"" },
-		{ "timeout=4x", "timeout: not a time: \"4x\"" },
-		{ "timeout=", NULL },
-		{ "timeout=s", "timeout: not a time: \"s\"" },
-		{ "timeout=-1", "timeout: not a time: \"-1\"" },
-		{ "timeout=1.5h", "timeout: not a time: \"1.5h\"" },
-		{ "timeout=0",
-		  "timeout: no time at all: \"0\" (\"none\" lifts the limit)" },
-		{ "timeout=99999999999999999999d",
-		  "timeout: longer than 3650d: \"99999999999999999999d\"" },
-		{ "timeout=3650d", NULL },
-		{ "timeout=none", NULL },
-		{ "build_timeout=x", "build_timeout: not a time: \"x\"" },
-		{ "duration=x", "duration: not a time: \"x\"" },
-		{ "duration=none", NULL },
-		{ "repeat=x", "repeat: not a whole number: \"x\"" },
-		{ "repeat=1.5", "repeat: not a whole number: \"1.5\"" },
-		{ "repeat=0", "repeat: not between 1 and 1000000: \"0\"" },
-		{ "repeat=18446744073709551617",
-		  "repeat: not between 1 and 1000000: \"18446744073709551617\"" },
-		{ "retries=1001", "retries: not between 0 and 1000: \"1001\"" },
-		{ "retries=0", NULL },
-		{ "jobs=0", "jobs: not between 1 and 65536: \"0\"" },
-		{ "expect=0 3-5, 7", NULL },
-		{ "expect=0-255", NULL },
-		{ "expect=256",
-		  "expect: not exit statuses from 0 to 255: \"256\"" },
-		{ "expect=0 5-3",
-		  "expect: not exit statuses from 0 to 255: \"5-3\"" },
-		{ "expect=3-", "expect: not exit statuses from 0 to 255: \"3-\"" },
-		{ "environment=A=1\n _b2=x = y\n C=", NULL },
-		{ "environment=A", "environment: not NAME=value: \"A\"" },
-		{ "environment=A=1\n 2B=1",
-		  "environment: not NAME=value: \"2B=1\"" },
-		{ "user=nobody", NULL },
-		{ "user=a b", "user: not a user's name: \"a b\"" },
-		{ "parallel=mix", "parallel: not supported yet" },
-		{ "requires=nope", "requires: no section [nope]" },
-		{ "requires=XENVM0", "requires: no section [XENVM0]" },
-		{ "cleanup_command=a ; b\nlog_files=*.log  x", NULL },
+		{"log_dir=../x", "log_dir: leaves tempdir: \"../x\""},
+		{"log_dir=a/../../x", "log_dir: leaves tempdir: \"a/../../x\""},
+		{"log_dir=/var/log/x", NULL},
+		{"log_dir=a..b/c", NULL},
+		{"log_dir=/",
+		 "log_dir: would be emptied before each run: \"/\""},
+		{"log_dir=./.",
+		 "log_dir: would be emptied before each run: \"./.\""},
+		{"test_dir=/abs", "test_dir: leaves tempdir: \"/abs\""},
+		{"test_dir=a/..", "test_dir: leaves tempdir: \"a/..\""},
+		{"timeout=4x", "timeout: not a time: \"4x\""},
+		{"timeout=", NULL},
+		{"timeout=s", "timeout: not a time: \"s\""},
+		{"timeout=-1", "timeout: not a time: \"-1\""},
+		{"timeout=1.5h", "timeout: not a time: \"1.5h\""},
+		{"timeout=0",
+		 "timeout: no time at all: \"0\" (\"none\" lifts the limit)"},
+		{"timeout=99999999999999999999d",
+		 "timeout: longer than 3650d: \"99999999999999999999d\""},
+		{"timeout=3650d", NULL},
+		{"timeout=none", NULL},
+		{"build_timeout=x", "build_timeout: not a time: \"x\""},
+		{"duration=x", "duration: not a time: \"x\""},
+		{"duration=none", NULL},
+		{"repeat=x", "repeat: not a whole number: \"x\""},
+		{"repeat=1.5", "repeat: not a whole number: \"1.5\""},
+		{"repeat=0", "repeat: not between 1 and 1000000: \"0\""},
+		{"repeat=18446744073709551617",
+		 "repeat: not between 1 and 1000000: \"18446744073709551617\""},
+		{"retries=1001", "retries: not between 0 and 1000: \"1001\""},
+		{"retries=0", NULL},
+		{"jobs=0", "jobs: not between 1 and 65536: \"0\""},
+		{"expect=0 3-5, 7", NULL},
+		{"expect=0-255", NULL},
+		{"expect=256",
+		 "expect: not exit statuses from 0 to 255: \"256\""},
+		{"expect=0 5-3",
+		 "expect: not exit statuses from 0 to 255: \"5-3\""},
+		{"expect=3-",
+		 "expect: not exit statuses from 0 to 255: \"3-\""},
+		{"environment=A=1\n _b2=x = y\n C=", NULL},
+		{"environment=A", "environment: not NAME=value: \"A\""},
+		{"environment=A=1\n 2B=1",
+		 "environment: not NAME=value: \"2B=1\""},
+		{"user=nobody", NULL},
+		{"user=a b", "user: not a user's name: \"a b\""},
+		{"parallel=mix", "parallel: not supported yet"},
+		{"requires=nope", "requires: no section [nope]"},
+		{"requires=XENVM0", "requires: no section [XENVM0]"},
+		{"cleanup_command=a ; b\nlog_files=*.log  x", NULL},
 	};
 
 	(void)state;
@@ -100,21 +102,21 @@ static void each_key_of_a_test_has_its_rule(void **state)
 static void each_key_of_a_domain_has_its_rule(void **state)
 {
 	static const struct line lines[] = {
-		{ "config=none\nstop=YES\nstart_timeout=none", NULL },
-		{ "start_timeout=x", "start_timeout: not a time: \"x\"" },
-		{ "stop=maybe", "stop: neither yes nor no: \"maybe\"" },
-		{ "environment==x", "environment: not NAME=value: \"=x\"" },
-		{ "test2=fio", "test2: no section [fio]" },
-		{ "test2=Preferences", "test2: [Preferences] is not a test" },
-		{ "test2=XENVM0", "test2: [XENVM0] is not a test" },
-		{ "test2=T", "test2: no section [T]" },
-		{ "test2=", NULL },
-		{ "test7=t\ntest07=t\ntest0=t", NULL },
-		{ "test1.expect=1", NULL },
-		{ "test1.expect=x",
-		  "test1.expect: not exit statuses from 0 to 255: \"x\"" },
-		{ "test2.expect=1", "test2.expect: no test2" },
-		{ "test9999999999=t", "test9999999999: number too large" },
+		{"config=none\nstop=YES\nstart_timeout=none", NULL},
+		{"start_timeout=x", "start_timeout: not a time: \"x\""},
+		{"stop=maybe", "stop: neither yes nor no: \"maybe\""},
+		{"environment==x", "environment: not NAME=value: \"=x\""},
+		{"test2=fio", "test2: no section [fio]"},
+		{"test2=Preferences", "test2: [Preferences] is not a test"},
+		{"test2=XENVM0", "test2: [XENVM0] is not a test"},
+		{"test2=T", "test2: no section [T]"},
+		{"test2=", NULL},
+		{"test7=t\ntest07=t\ntest0=t", NULL},
+		{"test1.expect=1", NULL},
+		{"test1.expect=x",
+		 "test1.expect: not exit statuses from 0 to 255: \"x\""},
+		{"test2.expect=1", "test2.expect: no test2"},
+		{"test9999999999=t", "test9999999999: number too large"},
 	};
 
 	(void)state;
@@ -124,26 +126,26 @@ static void each_key_of_a_domain_has_its_rule(void **state)
 static void each_key_of_the_preferences_has_its_rule(void **state)
 {
 	static const struct line lines[] = {
-		{ "workdir=var", "workdir: not an absolute path: \"var\"" },
-		{ "boot_method=lilo",
-		  "boot_method: not one of auto, grub, efi, systemd-boot, command, none: \"lilo\"" },
-		{ "boot_method=efi",
-		  "boot_method: \"efi\" is not supported yet" },
-		{ "boot_method=systemd-boot",
-		  "boot_method: \"systemd-boot\" is not supported yet" },
-		{ "boot_method=command",
-		  "boot_method: boot_command is missing, which it needs" },
-		{ "boot_method=command\nboot_command=x", NULL },
-		{ "boot_method=grub\nboot_entry=xen once", NULL },
-		{ "on_failure=panic",
-		  "on_failure: neither fallback nor stay: \"panic\"" },
-		{ "on_failure=stay", NULL },
-		{ "jobs=many", "jobs: not a whole number: \"many\"" },
-		{ "build_timeout=x", "build_timeout: not a time: \"x\"" },
-		{ "boot_timeout=x", "boot_timeout: not a time: \"x\"" },
-		{ "run_timeout=x", "run_timeout: not a time: \"x\"" },
-		{ "environment=x", "environment: not NAME=value: \"x\"" },
-		{ "build_command=a\ninstall_command=b", NULL },
+		{"workdir=var", "workdir: not an absolute path: \"var\""},
+		{"boot_method=lilo",
+		 "boot_method: not one of auto, grub, efi, systemd-boot, command, none: \"lilo\""},
+		{"boot_method=efi",
+		 "boot_method: \"efi\" is not supported yet"},
+		{"boot_method=systemd-boot",
+		 "boot_method: \"systemd-boot\" is not supported yet"},
+		{"boot_method=command",
+		 "boot_method: boot_command is missing, which it needs"},
+		{"boot_method=command\nboot_command=x", NULL},
+		{"boot_method=grub\nboot_entry=xen once", NULL},
+		{"on_failure=panic",
+		 "on_failure: neither fallback nor stay: \"panic\""},
+		{"on_failure=stay", NULL},
+		{"jobs=many", "jobs: not a whole number: \"many\""},
+		{"build_timeout=x", "build_timeout: not a time: \"x\""},
+		{"boot_timeout=x", "boot_timeout: not a time: \"x\""},
+		{"run_timeout=x", "run_timeout: not a time: \"x\""},
+		{"environment=x", "environment: not NAME=value: \"x\""},
+		{"build_command=a\ninstall_command=b", NULL},
 	};
 
 	(void)state;
@@ -154,27 +156,27 @@ static void each_key_of_the_preferences_has_its_rule(void **state)
 static void each_url_has_a_scheme_that_can_be_fetched(void **state)
 {
 	static const struct line lines[] = {
-		{ "x=http://h/x", NULL },
-		{ "x=HTTPS://h", NULL },
-		{ "x=ftp://h/x", NULL },
-		{ "x=file:///x", NULL },
-		{ "x=/some/path.tar", NULL },
-		{ "x=rsync://h/m", NULL },
-		{ "x=git://h/x", NULL },
-		{ "x=git+https://h/x#v1", NULL },
-		{ "x=git+ssh://g@h/x", NULL },
-		{ "x=git+file:///x", NULL },
-		{ "x=htp://h/x", "x: unknown scheme \"htp\"" },
-		{ "x=git+http://h/x", "x: unknown scheme \"git+http\"" },
-		{ "x=h/x.tgz",
-		  "x: neither a URL nor an absolute path: \"h/x.tgz\"" },
-		{ "x=file://h/x", "x: not file:///PATH: \"file://h/x\"" },
-		{ "x=git+file://h/x",
-		  "x: not git+file:///PATH: \"git+file://h/x\"" },
-		{ "x=http:///x", "x: no host in \"http:///x\"" },
-		{ "x=http://", "x: no host in \"http://\"" },
-		{ "x=http://h/a b", "x: white space in \"http://h/a b\"" },
-		{ "x=", "x: no URL" },
+		{"x=http://h/x", NULL},
+		{"x=HTTPS://h", NULL},
+		{"x=ftp://h/x", NULL},
+		{"x=file:///x", NULL},
+		{"x=/some/path.tar", NULL},
+		{"x=rsync://h/m", NULL},
+		{"x=git://h/x", NULL},
+		{"x=git+https://h/x#v1", NULL},
+		{"x=git+ssh://g@h/x", NULL},
+		{"x=git+file:///x", NULL},
+		{"x=htp://h/x", "x: unknown scheme \"htp\""},
+		{"x=git+http://h/x", "x: unknown scheme \"git+http\""},
+		{"x=h/x.tgz",
+		 "x: neither a URL nor an absolute path: \"h/x.tgz\""},
+		{"x=file://h/x", "x: not file:///PATH: \"file://h/x\""},
+		{"x=git+file://h/x",
+		 "x: not git+file:///PATH: \"git+file://h/x\""},
+		{"x=http:///x", "x: no host in \"http:///x\""},
+		{"x=http://", "x: no host in \"http://\""},
+		{"x=http://h/a b", "x: white space in \"http://h/a b\""},
+		{"x=", "x: no URL"},
 	};
 
 	(void)state;
@@ -185,52 +187,55 @@ static void what_stands_beside_a_location_has_its_rule(void **state)
 {
 	static const char digest[] =
 		"0123456789ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef";
-	CLEANUP(freep) char *whole =
-		text_format(IN_LOCATIONS "x=/x\nx.sha256=%s\n", digest);
-	CLEANUP(freep) char *of_git =
+	CLEANUP(freep)
+	char *whole = text_format(IN_LOCATIONS "x=/x\nx.sha256=%s\n", digest);
+	CLEANUP(freep)
+	char *of_git =
 		text_format(IN_LOCATIONS "x=git://h/x\nx.sha256=%s\n", digest);
 	static const char *const files[][2] = {
-		{ "x=/x\nx.sha256=abc\n",
-		  "f:12: error: [Locations] x.sha256: not 64 hex digits: \"abc\"\n" },
-		{ "x=/x\nx.kind=zip\n",
-		  "f:12: error: [Locations] x.kind: not one of tar, git, rsync, dir: \"zip\"\n" },
-		{ "x=git://h/x\nx.kind=tar\n",
-		  "f:12: error: [Locations] x.kind: tar does not come by git://\n" },
-		{ "x=https://h/x\nx.kind=git\nx.ref=main\n", "" },
-		{ "x=git://h/x#v1\nx.ref=v1\n", "" },
-		{ "x=git://h/x#v1\nx.ref=v2\n",
-		  "f:12: warning: [Locations] x.ref: used instead of \"#v1\" in the URL\n" },
-		{ "x=/x.tar\nx.kind=tar\nx.ref=v2\n",
-		  "f:13: warning: [Locations] x.ref: not used, the source is not git\n" },
-		{ "x=git://h/x\nx.ref=--upload-pack=y\n",
-		  "f:12: error: [Locations] x.ref: not a branch, tag or commit: \"--upload-pack=y\"\n" },
-		{ "x=/x\ny.ref=v2\n",
-		  "f:12: error: [Locations] y.ref: no location \"y\"\n" },
+		{"x=/x\nx.sha256=abc\n",
+		 "f:12: error: [Locations] x.sha256: not 64 hex digits: \"abc\"\n"},
+		{"x=/x\nx.kind=zip\n",
+		 "f:12: error: [Locations] x.kind: not one of tar, git, rsync, dir: \"zip\"\n"},
+		{"x=git://h/x\nx.kind=tar\n",
+		 "f:12: error: [Locations] x.kind: tar does not come by git://\n"},
+		{"x=https://h/x\nx.kind=git\nx.ref=main\n", ""},
+		{"x=git://h/x#v1\nx.ref=v1\n", ""},
+		{"x=git://h/x#v1\nx.ref=v2\n",
+		 "f:12: warning: [Locations] x.ref: used instead of \"#v1\" in the URL\n"},
+		{"x=/x.tar\nx.kind=tar\nx.ref=v2\n",
+		 "f:13: warning: [Locations] x.ref: not used, the source is not git\n"},
+		{"x=git://h/x\nx.ref=--upload-pack=y\n",
+		 "f:12: error: [Locations] x.ref: not a branch, tag or commit: \"--upload-pack=y\"\n"},
+		{"x=/x\ny.ref=v2\n",
+		 "f:12: error: [Locations] y.ref: no location \"y\"\n"},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
-		CLEANUP(freep) char *file =
-			text_format(IN_LOCATIONS "%s", files[i][0]);
+		CLEANUP(freep)
+		char *file = text_format(IN_LOCATIONS "%s", files[i][0]);
 
 		assert_says(file, files[i][1]);
 	}
 	assert_says(whole, "");
-	assert_says(of_git,
-		    "f:12: error: [Locations] x.sha256: only an archive can be checked, and this is git\n");
+	assert_says(
+		of_git,
+		"f:12: error: [Locations] x.sha256: only an archive can be checked, and this is git\n");
 }
 
 static void required_keys_are_missed_at_their_section(void **state)
 {
 	(void)state;
-	assert_says("[Preferences]\n[XENVM0]\n[t]\nsource_url=/x\n",
-		    "f:1: error: [Preferences] shared_dir is missing\n"
-		    "f:1: warning: [Preferences] xen-tree is missing, so nothing can be built\n"
-		    "f:2: error: [XENVM0] name is missing\n"
-		    "f:2: error: [XENVM0] tempdir is missing\n"
-		    "f:2: warning: [XENVM0] no tests\n"
-		    "f:3: error: [t] run_command is missing\n"
-		    "f:3: error: [t] test_dir is missing beside source_url\n");
+	assert_says(
+		"[Preferences]\n[XENVM0]\n[t]\nsource_url=/x\n",
+		"f:1: error: [Preferences] shared_dir is missing\n"
+		"f:1: warning: [Preferences] xen-tree is missing, so nothing can be built\n"
+		"f:2: error: [XENVM0] name is missing\n"
+		"f:2: error: [XENVM0] tempdir is missing\n"
+		"f:2: warning: [XENVM0] no tests\n"
+		"f:3: error: [t] run_command is missing\n"
+		"f:3: error: [t] test_dir is missing beside source_url\n");
 	assert_says(IN_TEST "[u]\nrun_command=\n",
 		    "f:11: error: [u] run_command is missing\n");
 }
@@ -245,10 +250,11 @@ static void a_key_that_is_wrong_is_not_missing_too(void **state)
 static void a_file_without_preferences_or_domains_says_so(void **state)
 {
 	(void)state;
-	assert_says("[t]\nrun_command=x\n",
-		    "f:1: error: [Preferences] shared_dir is missing\n"
-		    "f:1: warning: [Preferences] xen-tree is missing, so nothing can be built\n"
-		    "f:1: warning: no domain, so no test will run\n");
+	assert_says(
+		"[t]\nrun_command=x\n",
+		"f:1: error: [Preferences] shared_dir is missing\n"
+		"f:1: warning: [Preferences] xen-tree is missing, so nothing can be built\n"
+		"f:1: warning: no domain, so no test will run\n");
 }
 
 static void xen_tree_names_a_location_without_case(void **state)
@@ -268,40 +274,46 @@ static void a_host_name_is_one_and_belongs_to_one_domain(void **state)
 		const char *name;
 		bool good;
 	} names[] = {
-		{ "bob-13.example.Com", true },
-		{ "0123456789012345678901234567890123456789012345678901234567890123",
-		  true },
-		{ "01234567890123456789012345678901234567890123456789012345678901234",
-		  false },
-		{ "bob_13", false },
-		{ "..", false },
-		{ ".x", false },
-		{ "-x", false },
-		{ "a/b", false },
+		{"bob-13.example.Com", true},
+		{"0123456789012345678901234567890123456789012345678901234567890123",
+		 true},
+		{"01234567890123456789012345678901234567890123456789012345678901234",
+		 false},
+		{"bob_13", false},
+		{"..", false},
+		{".x", false},
+		{"-x", false},
+		{"a/b", false},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		CLEANUP(freep) char *file = text_format(
-			IN_TEST "[XENVM1]\nname=%s\ntempdir=/t\ntest1=t\n",
-			names[i].name);
-		CLEANUP(freep) char *says = text_format(
+		CLEANUP(freep)
+		char *file =
+			text_format(IN_TEST
+				    "[XENVM1]\nname=%s\ntempdir=/t\ntest1=t\n",
+				    names[i].name);
+		CLEANUP(freep)
+		char *says = text_format(
 			"f:11: error: [XENVM1] name: not a host name of at most 64 letters, digits, \".\" and \"-\": \"%s\"\n",
 			names[i].name);
 
 		assert_says(file, names[i].good ? "" : says);
 	}
-	assert_says(IN_TEST "[XENVM1]\nname=H\ntempdir=/t\ntest1=t\n",
-		    "f:11: error: [XENVM1] name \"H\" is already that of [XENVM0]\n");
+	assert_says(
+		IN_TEST "[XENVM1]\nname=H\ntempdir=/t\ntest1=t\n",
+		"f:11: error: [XENVM1] name \"H\" is already that of [XENVM0]\n");
 }
 
 static void a_path_that_must_be_absolute_is(void **state)
 {
 	(void)state;
-	assert_says(IN_TEST "[XENVM1]\nname=i\ntempdir=tmp\ntest1=t\n",
-		    "f:12: error: [XENVM1] tempdir: not an absolute path: \"tmp\"\n");
-	assert_mentions("[Preferences]\nshared_dir=x\n",
-			"f:2: error: [Preferences] shared_dir: not an absolute path: \"x\"\n");
+	assert_says(
+		IN_TEST "[XENVM1]\nname=i\ntempdir=tmp\ntest1=t\n",
+		"f:12: error: [XENVM1] tempdir: not an absolute path: \"tmp\"\n");
+	assert_mentions(
+		"[Preferences]\nshared_dir=x\n",
+		"f:2: error: [Preferences] shared_dir: not an absolute path: \"x\"\n");
 }
 
 static void a_tests_name_must_do_for_a_directory(void **state)
@@ -311,16 +323,21 @@ static void a_tests_name_must_do_for_a_directory(void **state)
 	(void)state;
 	memset(name, 'n', 101);
 	name[101] = '\0';
-	assert_says(IN_TEST "[a/b]\nrun_command=x\n",
-		    "f:10: error: [a/b] cannot name a test's directory: \"/\" in it\n");
-	assert_says(IN_TEST "[..]\nrun_command=x\n",
-		    "f:10: error: [..] cannot name a test's directory: a directory of its own\n");
-	assert_says(IN_TEST "[a\tb]\nrun_command=x\n",
-		    "f:10: error: [a?b] cannot name a test's directory: a control character in it\n");
+	assert_says(
+		IN_TEST "[a/b]\nrun_command=x\n",
+		"f:10: error: [a/b] cannot name a test's directory: \"/\" in it\n");
+	assert_says(
+		IN_TEST "[..]\nrun_command=x\n",
+		"f:10: error: [..] cannot name a test's directory: a directory of its own\n");
+	assert_says(
+		IN_TEST "[a\tb]\nrun_command=x\n",
+		"f:10: error: [a?b] cannot name a test's directory: a control character in it\n");
 	for (int i = 0; i < 2; i++) {
-		CLEANUP(freep) char *file =
+		CLEANUP(freep)
+		char *file =
 			text_format(IN_TEST "[%s]\nrun_command=x\n", name + i);
-		CLEANUP(freep) char *says = text_format(
+		CLEANUP(freep)
+		char *says = text_format(
 			"f:10: error: [%s] cannot name a test's directory: longer than 100 bytes\n",
 			name + 1);
 
@@ -331,10 +348,12 @@ static void a_tests_name_must_do_for_a_directory(void **state)
 static void logs_are_not_emptied_over_the_unpacked_source(void **state)
 {
 	(void)state;
-	assert_says(IN_TEST "test_dir=a/b\nlog_dir=a/\n",
-		    "f:11: error: [t] log_dir: holds test_dir, and is emptied before each run: \"a/\"\n");
-	assert_says(IN_TEST "test_dir=a/b\nlog_dir=a/b\n",
-		    "f:11: error: [t] log_dir: holds test_dir, and is emptied before each run: \"a/b\"\n");
+	assert_says(
+		IN_TEST "test_dir=a/b\nlog_dir=a/\n",
+		"f:11: error: [t] log_dir: holds test_dir, and is emptied before each run: \"a/\"\n");
+	assert_says(
+		IN_TEST "test_dir=a/b\nlog_dir=a/b\n",
+		"f:11: error: [t] log_dir: holds test_dir, and is emptied before each run: \"a/b\"\n");
 	assert_says(IN_TEST "test_dir=ab\nlog_dir=a\n", "");
 	assert_says(IN_TEST "test_dir=a\nlog_dir=a/logs\n", "");
 }
@@ -342,30 +361,34 @@ static void logs_are_not_emptied_over_the_unpacked_source(void **state)
 static void names_that_are_nearly_special_get_a_warning(void **state)
 {
 	(void)state;
-	assert_says(IN_TEST "[preferences]\nrun_command=x\n"
-			    "[LOCATIONS]\nrun_command=x\n"
-			    "[Default]\nrun_command=x\n[xenvm1]\nrun_command=x\n",
-		    "f:10: warning: section \"preferences\" is taken as a test\n"
-		    "f:12: warning: section \"LOCATIONS\" is taken as a test\n"
-		    "f:14: warning: section \"Default\" is taken as a test\n"
-		    "f:16: warning: section \"xenvm1\" is taken as a test\n");
+	assert_says(
+		IN_TEST "[preferences]\nrun_command=x\n"
+			"[LOCATIONS]\nrun_command=x\n"
+			"[Default]\nrun_command=x\n[xenvm1]\nrun_command=x\n",
+		"f:10: warning: section \"preferences\" is taken as a test\n"
+		"f:12: warning: section \"LOCATIONS\" is taken as a test\n"
+		"f:14: warning: section \"Default\" is taken as a test\n"
+		"f:16: warning: section \"xenvm1\" is taken as a test\n");
 }
 
 static void a_key_that_nothing_uses_gets_a_warning(void **state)
 {
 	(void)state;
-	assert_says(IN_TEST "run_comand=x\n",
-		    "f:10: warning: [t] key \"run_comand\" is not known and not used\n");
+	assert_says(
+		IN_TEST "run_comand=x\n",
+		"f:10: warning: [t] key \"run_comand\" is not known and not used\n");
 	assert_says(IN_TEST "base=x\nlog_dir=%(BASE)s/y\n", "");
 	assert_says(IN_TEST "[DEFAULT]\nrun_comand=x\n", "");
 	/* A test's key in a domain is as unknown as any. */
-	assert_says(IN_DOMAIN "run_command=x\n",
-		    "f:10: warning: [XENVM0] key \"run_command\" is not known and not used\n");
+	assert_says(
+		IN_DOMAIN "run_command=x\n",
+		"f:10: warning: [XENVM0] key \"run_command\" is not known and not used\n");
 }
 
 static void lines_are_joined_but_for_commands(void **state)
 {
-	CLEANUP(control_freep) struct control *control =
+	CLEANUP(control_freep)
+	struct control *control =
 		load(IN_TEST "source_url=http://h/\n  x.tgz\ntest_dir=d\n"
 			     "build_command=a \\\n  b\n");
 
@@ -380,7 +403,8 @@ static void lines_are_joined_but_for_commands(void **state)
 
 static void defaults_serve_each_section_that_knows_the_key(void **state)
 {
-	CLEANUP(control_freep) struct control *control =
+	CLEANUP(control_freep)
+	struct control *control =
 		load("[DEFAULT]\nshared_dir=/s\ntempdir=/%(name)s\nlog_dir=l\n"
 		     "test1=t\njobs=3\ntest1.expect=9\n"
 		     "[Preferences]\n[t]\nrun_command=x\njobs=5\n"
@@ -399,35 +423,52 @@ static void defaults_serve_each_section_that_knows_the_key(void **state)
 
 static void a_test_must_come_after_those_it_requires(void **state)
 {
-	static const char tests[] = "[Preferences]\nxen-tree=none\nshared_dir=/s\n"
-				    "[a]\nrun_command=x\n"
-				    "[b c]\nrun_command=x\n"
-				    "[t]\nrun_command=x\nrequires=a\n  b c\n"
-				    "[XENVM0]\nname=h\ntempdir=/t\n";
-	CLEANUP(freep) char *good =
-		text_format("%stest1=b c\ntest2=a\ntest3=t\n", tests);
-	CLEANUP(freep) char *late =
-		text_format("%stest1=b c\ntest2=t\ntest3=a\n", tests);
-	CLEANUP(freep) char *elsewhere = text_format(
+	static const char tests[] =
+		"[Preferences]\nxen-tree=none\nshared_dir=/s\n"
+		"[a]\nrun_command=x\n"
+		"[b c]\nrun_command=x\n"
+		"[t]\nrun_command=x\nrequires=a\n  b c\n"
+		"[XENVM0]\nname=h\ntempdir=/t\n";
+	CLEANUP(freep)
+	char *good = text_format("%stest1=b c\ntest2=a\ntest3=t\n", tests);
+	CLEANUP(freep)
+	char *late = text_format("%stest1=b c\ntest2=t\ntest3=a\n", tests);
+	CLEANUP(freep)
+	char *elsewhere = text_format(
 		"%stest1=b c\ntest2=a\n[XENVM1]\nname=i\ntempdir=/t\ntest1=t\n",
 		tests);
 
 	(void)state;
 	assert_says(good, "");
-	assert_says(late,
-		    "f:16: error: [XENVM0] test2: [t] requires [a], which this domain does not run before it\n");
-	assert_says(elsewhere,
-		    "f:20: error: [XENVM1] test1: [t] requires [a], which this domain does not run before it\n"
-		    "f:20: error: [XENVM1] test1: [t] requires [b c], which this domain does not run before it\n");
+	assert_says(
+		late,
+		"f:16: error: [XENVM0] test2: [t] requires [a], which this domain does not run before it\n");
+	assert_says(
+		elsewhere,
+		"f:20: error: [XENVM1] test1: [t] requires [a], which this domain does not run before it\n"
+		"f:20: error: [XENVM1] test1: [t] requires [b c], which this domain does not run before it\n");
+}
+
+static void required_tests_are_listed_in_any_way(void **state)
+{
+	static const char says[] =
+		"f:10: error: [t] requires: no section [a]\n"
+		"f:10: error: [t] requires: no section [b]\n"
+		"f:10: error: [t] requires: no section [c]\n";
+
+	(void)state;
+	assert_says(IN_TEST "requires=a,b c\n", says);
+	assert_says(IN_TEST "requires=a\n  b ,\n  c\n", says);
 }
 
 static void tests_run_in_numeric_order_with_gaps_and_repeats(void **state)
 {
-	CLEANUP(control_freep) struct control *control =
+	CLEANUP(control_freep)
+	struct control *control =
 		load(IN_DOMAIN "test10=u\ntest9=t\ntest3=u\n"
 			       "[u]\nrun_command=y\nexpect=1\n");
 	const struct control_domain *domain = &control->domains[0];
-	static const unsigned int numbers[] = { 1, 3, 9, 10 };
+	static const unsigned int numbers[] = {1, 3, 9, 10};
 
 	(void)state;
 	assert_int_equal(domain->entry_count, ARRAY_SIZE(numbers));
@@ -444,10 +485,12 @@ static void tests_run_in_numeric_order_with_gaps_and_repeats(void **state)
 static void every_message_survives_hostile_bytes(void **state)
 {
 	(void)state;
-	assert_says(IN_TEST "[\x1B[2J\xFF\xC2\x9B]\nrun_command=x\n",
-		    "f:10: error: [?[2J\xEF\xBF\xBD??] cannot name a test's directory: a control character in it\n");
-	assert_says(IN_TEST "user=\x1Bx \xFF\xC2\x9B\n",
-		    "f:10: error: [t] user: not a user's name: \"?x \xEF\xBF\xBD??\"\n");
+	assert_says(
+		IN_TEST "[\x1B[2J\xFF\xC2\x9B]\nrun_command=x\n",
+		"f:10: error: [?[2J\xEF\xBF\xBD??] cannot name a test's directory: a control character in it\n");
+	assert_says(
+		IN_TEST "user=\x1Bx \xFF\xC2\x9B\n",
+		"f:10: error: [t] user: not a user's name: \"?x \xEF\xBF\xBD??\"\n");
 }
 
 int main(void)
@@ -470,8 +513,10 @@ int main(void)
 		cmocka_unit_test(names_that_are_nearly_special_get_a_warning),
 		cmocka_unit_test(a_key_that_nothing_uses_gets_a_warning),
 		cmocka_unit_test(lines_are_joined_but_for_commands),
-		cmocka_unit_test(defaults_serve_each_section_that_knows_the_key),
+		cmocka_unit_test(
+			defaults_serve_each_section_that_knows_the_key),
 		cmocka_unit_test(a_test_must_come_after_those_it_requires),
+		cmocka_unit_test(required_tests_are_listed_in_any_way),
 		cmocka_unit_test(
 			tests_run_in_numeric_order_with_gaps_and_repeats),
 		cmocka_unit_test(every_message_survives_hostile_bytes),

@@ -37,10 +37,9 @@ static char *chain(int links)
 	char *text = strdup("[a]\n");
 
 	for (int i = 0; i <= links; i++) {
-		char *more = i < links ?
-				     text_format("%sk%d=%%(k%d)s\n", text, i,
-						 i + 1) :
-				     text_format("%sk%d=end\n", text, i);
+		char *more = i < links ? text_format("%sk%d=%%(k%d)s\n", text,
+						     i, i + 1)
+				       : text_format("%sk%d=end\n", text, i);
 
 		free(text);
 		text = more;
@@ -57,7 +56,8 @@ static void ten_levels_are_enough_and_eleven_too_many(void **state)
 	assert_dumps(ten, "a", "k0", "end");
 	assert_dumps(eleven, "a", "k0", "!too-deep");
 	assert_dumps(eleven, "a", "k1", "end");
-	assert_mentions(eleven, "f:2: error: [a] k0: nested more than 10 deep\n");
+	assert_mentions(eleven,
+			"f:2: error: [a] k0: nested more than 10 deep\n");
 }
 
 static void an_unknown_name_is_an_error_that_names_it(void **state)
@@ -71,16 +71,16 @@ static void an_unknown_name_is_an_error_that_names_it(void **state)
 static void what_begins_like_a_reference_must_be_one(void **state)
 {
 	static const char *const bad[][2] = {
-		{ "%(x", "%(x" },	  { "a %(x) b", "%(x)" },
-		{ "%()s", "%()" },	  { "%(x)d", "%(x)" },
-		{ "%(two words", "%(two" },
+		{"%(x", "%(x"},	   {"a %(x) b", "%(x)"},     {"%()s", "%()"},
+		{"%(x)d", "%(x)"}, {"%(two words", "%(two"},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
-		CLEANUP(freep) char *file =
-			text_format(IN_TEST "log_dir=%s\n", bad[i][0]);
-		CLEANUP(freep) char *says = text_format(
+		CLEANUP(freep)
+		char *file = text_format(IN_TEST "log_dir=%s\n", bad[i][0]);
+		CLEANUP(freep)
+		char *says = text_format(
 			"f:10: error: [t] log_dir: bad reference \"%s\", write \"%%%%(\" for a plain one\n",
 			bad[i][1]);
 
@@ -89,7 +89,8 @@ static void what_begins_like_a_reference_must_be_one(void **state)
 	}
 }
 
-static void an_error_is_reported_at_the_key_that_cannot_be_expanded(void **state)
+static void
+an_error_is_reported_at_the_key_that_cannot_be_expanded(void **state)
 {
 	(void)state;
 	assert_says(IN_TEST "a=%(b)s\nb=%(nope)s\nlog_dir=%(a)s\n",
@@ -98,7 +99,8 @@ static void an_error_is_reported_at_the_key_that_cannot_be_expanded(void **state
 		    "f:12: error: [t] log_dir: no variable \"nope\"\n");
 }
 
-static void an_inherited_key_may_lack_what_it_names_until_it_is_used(void **state)
+static void
+an_inherited_key_may_lack_what_it_names_until_it_is_used(void **state)
 {
 	(void)state;
 	assert_says(IN_TEST "[DEFAULT]\nspare=%(nope)s\n", "");
@@ -149,6 +151,18 @@ static void a_value_that_explodes_is_an_error_at_once(void **state)
 			"f:2: error: [a] v0: expands to more than 1 MiB\n");
 }
 
+static void one_value_may_fill_a_mebibyte_and_no_more(void **state)
+{
+	CLEANUP(freep)
+	char *file =
+		text_format("[a]\nb=%0524288d\nk=%%(b)s%%(b)s\nl=%%(k)s.\n", 0);
+	CLEANUP(freep) char *got = dumped(file, "a", "k");
+
+	(void)state;
+	assert_int_equal(strlen(got), 1024 * 1024);
+	assert_dumps(file, "a", "l", "!too-long");
+}
+
 static void a_bomb_of_nothing_is_an_error_too(void **state)
 {
 	CLEANUP(freep) char *file = bomb("", 400);
@@ -191,6 +205,7 @@ int main(void)
 		cmocka_unit_test(
 			a_native_location_looks_into_its_own_block_first),
 		cmocka_unit_test(a_value_that_explodes_is_an_error_at_once),
+		cmocka_unit_test(one_value_may_fill_a_mebibyte_and_no_more),
 		cmocka_unit_test(a_bomb_of_nothing_is_an_error_too),
 		cmocka_unit_test(a_file_of_bombs_is_bounded_as_a_whole),
 	};

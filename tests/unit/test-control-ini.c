@@ -90,9 +90,8 @@ static void a_blank_line_ends_no_value(void **state)
 static void a_new_header_ends_the_value_above(void **state)
 {
 	(void)state;
-	assert_reading_says(
-		"[a]\nk=1\n[b]\n 2\n",
-		"f:4: error: indented line with no key above it\n");
+	assert_reading_says("[a]\nk=1\n[b]\n 2\n",
+			    "f:4: error: indented line with no key above it\n");
 }
 
 static void rem_is_a_comment_only_as_a_word_of_its_own(void **state)
@@ -139,9 +138,10 @@ static void a_repeated_key_warns_where_it_wins(void **state)
 static void a_repeated_section_is_merged(void **state)
 {
 	(void)state;
-	assert_reading_says("[a]\nk=1\n[DEFAULT]\n[a]\n[DEFAULT]\n",
-			    "f:4: warning: [a] section repeated, merged\n"
-			    "f:5: warning: [DEFAULT] section repeated, merged\n");
+	assert_reading_says(
+		"[a]\nk=1\n[DEFAULT]\n[a]\n[DEFAULT]\n",
+		"f:4: warning: [a] section repeated, merged\n"
+		"f:5: warning: [DEFAULT] section repeated, merged\n");
 }
 
 static void defaults_serve_every_section_below_and_above(void **state)

@@ -9,8 +9,8 @@
 
 static void what_is_not_said_has_its_default(void **state)
 {
-	CLEANUP(control_freep) struct control *control =
-		load(IN_LOCATIONS "a=/x\n");
+	CLEANUP(control_freep)
+	struct control *control = load(IN_LOCATIONS "a=/x\n");
 	const struct control_preferences *preferences = &control->preferences;
 	const struct control_test *test = &control->tests[0];
 	const struct control_domain *domain = &control->domains[0];
@@ -113,7 +113,8 @@ static void what_is_said_is_in_the_model(void **state)
 
 static void a_domain_is_found_whole_then_by_its_first_part(void **state)
 {
-	CLEANUP(control_freep) struct control *control =
+	CLEANUP(control_freep)
+	struct control *control =
 		load("[Preferences]\nxen-tree=none\nshared_dir=/s\n"
 		     "[t]\nrun_command=x\n[DEFAULT]\ntempdir=/t\ntest1=t\n"
 		     "[XENVM0]\nname=bob\n[XENVM1]\nname=bob.example.com\n");
@@ -170,7 +171,8 @@ static unsigned int next_random(unsigned int *seed)
 
 static void garbage_is_refused_and_nothing_breaks(void **state)
 {
-	static const char *const heads[] = { "", "[a]\n", "test a {", "\xEF\xBB" };
+	static const char *const heads[] = {"", "[a]\n", "test a {",
+					    "\xEF\xBB"};
 	unsigned int seed = 1;
 
 	(void)state;
@@ -191,9 +193,11 @@ static void garbage_is_refused_and_nothing_breaks(void **state)
 static void mutilated_files_break_nothing(void **state)
 {
 	static const char *const pieces[] = {
-		"\"", "'",  "{",  "}",	 "=",  "+=", "%(", "%(a)s", "${", "/*",
-		"*/", "//", "[",  "]",	 "\n", "\\", "#",  ";",	    ",",  "\n ",
-		"(",  "*",  "\\0", "\xFF", "vm x {", "default {", "test1=t\n",
+		"\"",	  "'",	       "{",	    "}",  "=",	 "+=",
+		"%(",	  "%(a)s",     "${",	    "/*", "*/",	 "//",
+		"[",	  "]",	       "\n",	    "\\", "#",	 ";",
+		",",	  "\n ",       "(",	    "*",  "\\0", "\xFF",
+		"vm x {", "default {", "test1=t\n",
 	};
 	static const char *const files[] = {
 		IN_TEST IN_LOCATIONS "a=%(b)s\nb=/x\n",
@@ -212,9 +216,8 @@ static void mutilated_files_break_nothing(void **state)
 			unsigned int chance = next_random(&seed) % 64;
 
 			if (chance == 0) {
-				const char *piece =
-					pieces[next_random(&seed) %
-					       ARRAY_SIZE(pieces)];
+				const char *piece = pieces[next_random(&seed) %
+							   ARRAY_SIZE(pieces)];
 
 				memcpy(bytes + length, piece, strlen(piece));
 				length += strlen(piece);
@@ -233,7 +236,8 @@ static void the_same_bytes_give_the_same_messages(void **state)
 {
 	(void)state;
 	for (int i = 0; i < 3; i++)
-		assert_mentions("test t {\n user = \"x", "f:2: error: string not closed\n");
+		assert_mentions("test t {\n user = \"x",
+				"f:2: error: string not closed\n");
 	assert_dumps("test t { user = x }", "t", "user", "x");
 }
 
@@ -272,11 +276,12 @@ static void what_is_no_regular_file_is_refused_without_waiting(void **state)
 	struct scratch *s = *state;
 	CLEANUP(freep) char *fifo = text_format("%s/fifo", s->path);
 	CLEANUP(freep) char *none = text_format("%s/none", s->path);
-	CLEANUP(freep) char *of_fifo =
-		text_format("%s: Not a regular file", fifo);
-	CLEANUP(freep) char *of_none =
-		text_format("%s: No such file or directory", none);
-	CLEANUP(freep) char *of_dir = text_format("%s: Is a directory", s->path);
+	CLEANUP(freep)
+	char *of_fifo = text_format("%s: Not a regular file", fifo);
+	CLEANUP(freep)
+	char *of_none = text_format("%s: No such file or directory", none);
+	CLEANUP(freep)
+	char *of_dir = text_format("%s: Is a directory", s->path);
 
 	assert_int_equal(mkfifo(fifo, 0600), 0);
 	assert_unreadable(fifo, -EINVAL, of_fifo);
@@ -284,6 +289,19 @@ static void what_is_no_regular_file_is_refused_without_waiting(void **state)
 	assert_unreadable(s->path, -EISDIR, of_dir);
 	assert_unreadable("/dev/zero", -EINVAL,
 			  "/dev/zero: Not a regular file");
+}
+
+static void a_file_that_is_too_large_is_wrong_and_not_unreadable(void **state)
+{
+	struct scratch *s = *state;
+	CLEANUP(freep) char *path = text_format("%s/file", s->path);
+	CLEANUP(freep) char *too_large = filled(CONTROL_BYTES_MAX + 1);
+
+	put(s, "file", too_large);
+	assert_int_equal(control_check_main(path), 1);
+	assert_int_equal(control_dump_main(path), 1);
+	assert_int_equal(truncate(path, CONTROL_BYTES_MAX), 0);
+	assert_int_equal(control_dump_main(path), 0);
 }
 
 static void the_exit_status_tells_sound_wrong_and_unreadable(void **state)
@@ -308,9 +326,9 @@ static void a_report_names_the_file_in_plain_letters(void **state)
 	CLEANUP(freep) char *text = NULL;
 
 	(void)state;
-	assert_int_equal(control_load("x", 1, "a\nb\x1B", &report, &control,
-				      &e),
-			 -EINVAL);
+	assert_int_equal(
+		control_load("x", 1, "a\nb\x1B", &report, &control, &e),
+		-EINVAL);
 	assert_string_equal(e.text, "a\nb\x1B has 1 error");
 	text = control_report_text(&report);
 	assert_string_equal(text, "a?b?:1: error: no section yet\n");
@@ -393,6 +411,8 @@ int main(void)
 		SCRATCH_TEST(a_link_to_a_file_is_followed),
 		SCRATCH_TEST(
 			what_is_no_regular_file_is_refused_without_waiting),
+		SCRATCH_TEST(
+			a_file_that_is_too_large_is_wrong_and_not_unreadable),
 		SCRATCH_TEST(the_exit_status_tells_sound_wrong_and_unreadable),
 		cmocka_unit_test(a_report_names_the_file_in_plain_letters),
 		cmocka_unit_test(every_installed_file_passes_the_check),

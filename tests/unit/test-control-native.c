@@ -73,8 +73,9 @@ static void bare_words_may_hold_what_urls_and_paths_do(void **state)
 
 static void comments_of_all_kinds_are_blank(void **state)
 {
-	static const char file[] = "# { \" '\n// { \" '\n/* { \"\n ' */ test a { "
-				   "# x\n//y\n/**/ user /* = */ = b\n}#";
+	static const char file[] =
+		"# { \" '\n// { \" '\n/* { \"\n ' */ test a { "
+		"# x\n//y\n/**/ user /* = */ = b\n}#";
 
 	(void)state;
 	assert_dumps(file, "a", "user", "b");
@@ -94,7 +95,8 @@ static void lines_are_right_behind_comments_and_long_strings(void **state)
 	assert_says(NATIVE "/*\n*/ # x\n// y\ntest t {\n\trun_command = 'a\n"
 			   "b'\n\n\ttimeout = 4x\n}\n",
 		    "f:10: error: [t] timeout: not a time: \"4x\"\n");
-	assert_says(NATIVE "test t { run_command = \"a\\\nb\"\ntimeout\n=\n4x }\n",
+	assert_says(NATIVE
+		    "test t { run_command = \"a\\\nb\"\ntimeout\n=\n4x }\n",
 		    "f:5: error: [t] timeout: not a time: \"4x\"\n");
 }
 
@@ -110,10 +112,11 @@ static void a_missing_key_is_reported_where_its_block_ends(void **state)
 static void an_absent_test_is_reported_at_its_own_line(void **state)
 {
 	(void)state;
-	assert_says("preferences { xen-tree = none shared_dir = /s }\n"
-		    "test t { run_command = x }\n"
-		    "vm XENVM0 { name = h tempdir = /t tests = {t,\n  fio,\n t}\n}\n",
-		    "f:4: error: [XENVM0] test2: no section [fio]\n");
+	assert_says(
+		"\npreferences { xen-tree = none shared_dir = /s }\n"
+		"test t { run_command = x }\n"
+		"vm XENVM0 { name = h tempdir = /t tests = {t,\n  fio,\n t}\n}\n",
+		"f:5: error: [XENVM0] test2: no section [fio]\n");
 }
 
 static void what_is_left_open_is_an_error_where_it_begins(void **state)
@@ -146,9 +149,10 @@ static void nesting_ends_at_eight(void **state)
 {
 	(void)state;
 	assert_mentions("vm x { tests = {{{{{{{ }}}}}}} }", "f:1: error: [x]");
-	assert_reading_says("vm x { tests =\n{{{{{{{{ a }}}}}}}} }",
-			    "f:2: error: [x] unexpected \"{\", perhaps a \"}\" is missing above\n"
-			    "f:2: error: nested more than 8 deep\n");
+	assert_reading_says(
+		"vm x { tests =\n{{{{{{{{ a }}}}}}}} }",
+		"f:2: error: [x] unexpected \"{\", perhaps a \"}\" is missing above\n"
+		"f:2: error: nested more than 8 deep\n");
 }
 
 static void a_nul_byte_is_an_error_however_it_is_written(void **state)
@@ -183,9 +187,10 @@ static void what_libconfuse_would_drop_silently_is_an_error(void **state)
 static void every_word_that_is_no_key_is_reported(void **state)
 {
 	(void)state;
-	assert_reading_says("test t {\n oops\n user = x\n \"log_dir\" = y\n}",
-			    "f:2: error: [t] not \"key = value\": \"oops\"\n"
-			    "f:4: error: [t] not \"key = value\": \"\"log_dir\"\"\n");
+	assert_reading_says(
+		"test t {\n oops\n user = x\n \"log_dir\" = y\n}",
+		"f:2: error: [t] not \"key = value\": \"oops\"\n"
+		"f:4: error: [t] not \"key = value\": \"\"log_dir\"\"\n");
 }
 
 static void what_libconfuse_refuses_is_said_with_its_words(void **state)
@@ -194,8 +199,11 @@ static void what_libconfuse_refuses_is_said_with_its_words(void **state)
 	assert_reading_says("test t {\n user }\ntest u { user = a, }\n",
 			    "f:2: error: [t] not \"key = value\": \"user\"\n"
 			    "f:3: error: [u] unexpected token ','\n");
-	assert_reading_says("test t { user += a }",
-			    "f:1: error: [t] attempt to append to non-list option 'user'\n");
+	assert_reading_says(
+		"test t { user += a }",
+		"f:1: error: [t] attempt to append to non-list option 'user'\n");
+	assert_reading_says("test t { user = 'a\nb'\nlog_dir = \"\\999\" }",
+			    "f:3: error: [t] bad escape sequence '\\999'\n");
 	assert_reading_says("test t {\n\n user = \"\\999\" }",
 			    "f:3: error: [t] bad escape sequence '\\999'\n");
 }
@@ -242,8 +250,9 @@ static void include_is_not_offered(void **state)
 	(void)state;
 	assert_reading_says("include(\"/etc/passwd\")\n",
 			    "f:1: error: no section yet\n");
-	assert_reading_says("test t { include(\"/etc/passwd\") }\n",
-			    "f:1: error: [t] not \"key = value\": \"include\"\n");
+	assert_reading_says(
+		"test t { include(\"/etc/passwd\") }\n",
+		"f:1: error: [t] not \"key = value\": \"include\"\n");
 	assert_reading_says("test t { }\ninclude(\"/etc/passwd\")\n",
 			    "f:2: error: not a block: \"include\"\n");
 }
@@ -257,11 +266,12 @@ static void titles_are_there_and_unique(void **state)
 			    "f:2: error: vm without \"{\"\n"
 			    "f:3: error: location without a title\n"
 			    "f:4: error: test without a title\n");
-	assert_reading_says("test t { }\ntest t { }\nvm t { }\n"
-			    "location L { }\nlocation l { }\n",
-			    "f:2: error: [t] stands above already\n"
-			    "f:3: error: [t] stands above already\n"
-			    "f:5: error: location \"l\" stands above already\n");
+	assert_reading_says(
+		"test t { }\ntest t { }\nvm t { }\n"
+		"location L { }\nlocation l { }\n",
+		"f:2: error: [t] stands above already\n"
+		"f:3: error: [t] stands above already\n"
+		"f:5: error: location \"l\" stands above already\n");
 }
 
 static void a_title_must_not_stand_for_something_else(void **state)
@@ -307,8 +317,9 @@ static void lists_can_be_appended_to(void **state)
 static void default_serves_every_block(void **state)
 {
 	(void)state;
-	assert_dumps("default { TempDir = '/t' } vm v { name = \"%(tempdir)s\" }",
-		     "v", "name", "/t");
+	assert_dumps(
+		"default { TempDir = '/t' } vm v { name = \"%(tempdir)s\" }",
+		"v", "name", "/t");
 	assert_dumps("default { tempdir = '/t' } vm v { }", "v", "tempdir",
 		     "/t");
 }
@@ -332,8 +343,8 @@ static void many_blocks_go_through_in_batches(void **state)
 		fprintf(to, "test t%d {\nuser = \"%su%d\"\n}\n", i,
 			i == 500 ? "\\999" : "", i);
 	fclose(to);
-	assert_reading_says(text,
-			    "f:1502: error: [t500] bad escape sequence '\\999'\n");
+	assert_reading_says(
+		text, "f:1502: error: [t500] bad escape sequence '\\999'\n");
 	memcpy(strstr(text, "\\999"), "    ", 4);
 	assert_dumps(text, "t999", "user", "u999");
 	assert_dumps(text, "t500", "user", "    u500");

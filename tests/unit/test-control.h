@@ -11,25 +11,26 @@
 #include "base/text.h"
 #include "control/control.h"
 
-/* Sound files of nine lines (locations: ten), to go on with in the section of the name. */
-#define IN_TEST                                   \
-	"[Preferences]\nxen-tree=none\nshared_dir=/s\n" \
-	"[XENVM0]\nname=h\ntempdir=/tmp\ntest1=t\n"     \
+/* Sound files of nine lines (locations: ten), to go on with in the section of
+ * the name. */
+#define IN_TEST                                                                \
+	"[Preferences]\nxen-tree=none\nshared_dir=/s\n"                        \
+	"[XENVM0]\nname=h\ntempdir=/tmp\ntest1=t\n"                            \
 	"[t]\nrun_command=x\n"
-#define IN_DOMAIN                                 \
-	"[Preferences]\nxen-tree=none\nshared_dir=/s\n" \
-	"[t]\nrun_command=x\n"                          \
+#define IN_DOMAIN                                                              \
+	"[Preferences]\nxen-tree=none\nshared_dir=/s\n"                        \
+	"[t]\nrun_command=x\n"                                                 \
 	"[XENVM0]\nname=h\ntempdir=/tmp\ntest1=t\n"
-#define IN_PREFERENCES                    \
-	"[t]\nrun_command=x\n"                  \
-	"[XENVM0]\nname=h\ntempdir=/tmp\ntest1=t\n" \
+#define IN_PREFERENCES                                                         \
+	"[t]\nrun_command=x\n"                                                 \
+	"[XENVM0]\nname=h\ntempdir=/tmp\ntest1=t\n"                            \
 	"[Preferences]\nshared_dir=/s\n"
-#define IN_LOCATIONS                              \
-	"[Preferences]\nxen-tree=none\nshared_dir=/s\n" \
-	"[XENVM0]\nname=h\ntempdir=/tmp\ntest1=t\n"     \
+#define IN_LOCATIONS                                                           \
+	"[Preferences]\nxen-tree=none\nshared_dir=/s\n"                        \
+	"[XENVM0]\nname=h\ntempdir=/tmp\ntest1=t\n"                            \
 	"[t]\nrun_command=x\n[Locations]\n"
-#define NATIVE                                                \
-	"preferences { xen-tree = none shared_dir = /s }\n"         \
+#define NATIVE                                                                 \
+	"preferences { xen-tree = none shared_dir = /s }\n"                    \
 	"vm XENVM0 { name = h tempdir = /tmp tests = {t} }\n"
 
 /* Everything control_load() says about @bytes; the caller's. */
@@ -155,7 +156,7 @@ static inline void count_member(void *arg, const char *key,
 
 static inline bool same_json(const struct json *a, const struct json *b)
 {
-	struct same_json same = { .other = b, .same = true };
+	struct same_json same = {.other = b, .same = true};
 	size_t count = 0;
 
 	if (a == NULL || b == NULL || !json_is_object(a) || !json_is_object(b))
