@@ -428,38 +428,51 @@ static size_t fill_blocks(struct native *native, cfg_t *root, size_t first,
 	return total;
 }
 
+/*
+ * Let libconfuse parse @file and take over what it got through.
+ * Return: how many blocks; 0 without memory.
+ */
+static size_t parse_file(struct native *native, cfg_t *root, FILE *file,
+			 size_t first)
+{
+	size_t said = native->fill.report->error_count;
+	bool failed;
+	size_t parsed;
+
+	cfg_set_error_function(root, say_error);
+	failed = cfg_parse_fp(root, file) != CFG_SUCCESS;
+	if (failed && native->fill.report->error_count == said) {
+		/*
+		 * Every failure is said but want of memory, and then libconfuse
+		 * 3.3 leaves freed sections behind: @root is lost.
+		 */
+		native->fill.no_memory = true;
+		return 0;
+	}
+	parsed = fill_blocks(native, root, first, failed);
+	cfg_free(root);
+	return parsed;
+}
+
 /* Blocks @first to @end - 1, or up to the first that libconfuse rejects. */
 static size_t parse_blocks(struct native *native, size_t first, size_t end)
 {
 	const struct scan_block *blocks = native->scan.blocks;
-	size_t said = native->fill.report->error_count;
 	size_t start = blocks[first].start;
+	CLEANUP(file_closep) FILE *file = NULL;
 	struct schema schema;
-	size_t parsed = 0;
-	bool failed;
 	cfg_t *root;
-	FILE *file;
 
 	schema_init(&schema, native, first, end);
 	native->schema = &schema;
 	native->base_line = blocks[first].line - 1;
-	root = cfg_init(schema.root, CFGF_NONE);
 	file = fmemopen(native->scan.text + start, blocks[end - 1].end - start,
 			"r");
-	if (root != NULL && file != NULL) {
-		cfg_set_error_function(root, say_error);
-		failed = cfg_parse_fp(root, file) != CFG_SUCCESS;
-		if (failed && native->fill.report->error_count == said)
-			native->fill.no_memory = true; /* all else is said */
-		parsed = fill_blocks(native, root, first, failed);
-	} else {
-		native->fill.no_memory = true;
-	}
-	if (file != NULL)
-		fclose(file);
+	root = file == NULL ? NULL : cfg_init(schema.root, CFGF_NONE);
 	if (root != NULL)
-		cfg_free(root);
-	return parsed;
+		return parse_file(native, root, file, first);
+	native->fill.no_memory = true;
+	return 0;
 }
 
 static int read_blocks(struct native *native)
