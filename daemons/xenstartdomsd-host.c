@@ -48,7 +48,8 @@ static void take_event(void *arg, const struct json *event)
 		guest->state = GUEST_DIED;
 	else if (strcmp(state, "given up") == 0)
 		guest->state = GUEST_GIVEN_UP;
-	else if (strcmp(state, "starting") == 0 && this_boot)
+	else if (strcmp(state, "starting") == 0 && this_boot &&
+		 json_get(event, "reason") == NULL /* "reboot" */)
 		guest->ours = guest->half_made = true;
 	else if (strcmp(state, "started") == 0 && this_boot)
 		guest->half_made = false;

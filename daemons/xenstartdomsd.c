@@ -151,10 +151,16 @@ static int run_stages(struct host *host, struct err *e)
 static int end_failed(struct host *host, int r, struct err *e)
 {
 	struct err late = ERR_NONE;
+	int ended;
 
 	if (r >= 0 || r == -ECANCELED || host->run == NULL)
 		return r;
-	if (host_end(host, "failed", e->text, &late) < 0)
+	ended = host_end(host, "failed", e->text, &late);
+	/* A Xen that cannot run guests is no place to be left in. */
+	if (ended == 0 && host->running.role == RUNNING_DOM0 &&
+	    !host->marker.stay)
+		ended = host_reboot(host, "into the old system", &late);
+	if (ended < 0)
 		journal_say(&host->about, JOURNAL_PLAIN, LOG_ERR, "%s",
 			    late.text);
 	return r;

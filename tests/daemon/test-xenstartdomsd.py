@@ -1,181 +1,22 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""xenstartdomsd as it is, but for the hypervisor and the reboot below it.
+"""xenstartdomsd in dom0, as it is but for the hypervisor and the reboot below it.
 
-Usage: test-xenstartdomsd.py PROGRAM [TEST…], PROGRAM being xenstartdomsd with
-the sources of fake-xen/ in place of those that they replace.
+Usage: PROGRAM [TEST…], the program being xenstartdomsd with the sources of
+fake-xen/ in place of those that they replace.
 """
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import signal
 import socket
-import subprocess
 import sys
-import tempfile
-import time
-import unittest
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(HERE / "fake-xen"))
-from fakexen import FakeXen  # noqa: E402
-
-PROGRAM = ""
-RUN = "20261123-200000-1a2b3c4d"
-THIS_BOOT = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-OTHER_BOOT = "11111111-2222-3333-4444-555555555555"
-BUILD_ID = "ab" * 20
-XEN = {"xen": "4.17.7", "changeset": "abc", "build_id": BUILD_ID, "command_line": "console=com1"}
-
-# What a guest of fake-xen/xl does that runs its two tests.
-GOOD = [
-    "print Linux version 6.1",
-    'record {"event": "domain"}',
-    "state testing LTP run 1",
-    "sleep 0.3",  # a state that is replaced at once may never be seen
-    'record {"event": "test", "entry": 0, "iteration": 1, "test": "LTP", "state": "started"}',
-    'record {"event": "test", "entry": 0, "iteration": 1, "test": "LTP", "state": "ended",'
-    ' "outcome": "exited", "exit_status": 0}',
-    "state testing fio run 2",
-    'record {"event": "done"}',
-    "consume",
-    "state done",
-    "forever",
-]
-
-
-class Machine:
-    """A scratch root with a run in it, and a fake Xen below."""
-
-    def __init__(self, directory: Path) -> None:
-        self.root = directory / "root"
-        self.share = directory / "share"
-        self.share.mkdir()
-        self.run_dir = self.root / "var/lib/xentest/runs" / RUN
-        self.xen = FakeXen(directory / "xen")
-        self.path = f"{HERE / 'fake-xen'}:/usr/bin:/bin"
-        self.sections: list[str] = []
-        self.preferences = ["boot_method = command", f"boot_command = echo armed >> {directory}/boots"]
-        self.boots = directory / "boots"
-        self.put("proc/sys/kernel/osrelease", "6.1.0-56-amd64\n")
-        self.put("etc/xen_start_tests", "")
-
-    def put(self, path: str, text: str) -> None:
-        target = self.root / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text)
-
-    def be_dom0(self) -> None:
-        self.put("sys/hypervisor/type", "xen\n")
-        self.put("proc/xen/capabilities", "control_d\n")
-        self.xen.set_version(**XEN)
-
-    def mark(self, stage: str = "boot", boots_left: int = 3, boot_id: str = OTHER_BOOT,
-             build_id: str = BUILD_ID, on_failure: str = "fallback", boot_timeout: str = "60") -> None:
-        self.put("etc/xen_start_tests", f"run = {RUN}\nstage = {stage}\nboot_id = {boot_id}\n"
-                 f"build_id = {build_id}\nboots_left = {boots_left}\nboot_timeout = {boot_timeout}\n"
-                 f"on_failure = {on_failure}\n")
-
-    def guest(self, name: str, fake: list[str] | None, *, tests: str = "LTP fio", keys: str = "", **config: str) -> None:
-        """A domain of the control file; without @fake nobody starts it."""
-        lines = [f"[XENVM{len(self.sections)}]", f"name = {name}", "tempdir = /tmp"]
-        if fake is not None:
-            self.put(f"etc/xen/{name}.cfg", "".join(
-                f"{key} = {value!r}\n" for key, value in ({"name": name, "fake": fake} | config).items()))
-            lines.append(f"config = {self.root}/etc/xen/{name}.cfg")
-        lines += [f"test{n} = {test}" for n, test in enumerate(tests.split(), 1)]
-        self.sections.append("\n".join(lines + [keys]))
-
-    def make_run(self, *events: dict) -> None:
-        control = "\n".join(["[Preferences]", "xen-tree = none", f"shared_dir = {self.share}",
-                             *self.preferences, *self.sections,
-                             "[LTP]\nrun_command = true\ntimeout = 1\nbuild_timeout = 1",
-                             "[fio]\nrun_command = true", ""])
-        self.put("etc/xen/xentest.conf", control)
-        self.put(f"var/lib/xentest/runs/{RUN}/control.conf", control)
-        self.put("var/lib/xentest/current", RUN + "\n")
-        self.digest = hashlib.sha256(control.encode()).hexdigest()
-        lines = [{"event": "run", "run": RUN}, {"event": "armed", "hypervisor": "/boot/xen.gz"}, *events]
-        self.put(f"var/lib/xentest/runs/{RUN}/record.jsonl", "".join(
-            json.dumps({"n": n, "time": "2026-11-23T20:00:00.000Z", "boot": OTHER_BOOT} | line) + "\n"
-            for n, line in enumerate(lines, 1)))
-
-    def environment(self) -> dict[str, str]:
-        leave = {"NOTIFY_SOCKET", "JOURNAL_STREAM", "WATCHDOG_USEC"}
-        return {k: v for k, v in os.environ.items() if k not in leave} | self.xen.environment() | {
-            "PATH": self.path, "LC_ALL": "C"}
-
-    def start(self, *options: str, **environment: str) -> subprocess.Popen:
-        return subprocess.Popen([PROGRAM, "--root", str(self.root), *options],
-                                env=self.environment() | environment, stdin=subprocess.DEVNULL,
-                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-
-    def go(self, *options: str, status: int = 0, timeout: float = 60, **environment: str) -> str:
-        """The daemon's whole life. Returns what it said."""
-        daemon = self.start(*options, **environment)
-        try:
-            said, _ = daemon.communicate(timeout=timeout)
-        except subprocess.TimeoutExpired:
-            daemon.kill()
-            said, _ = daemon.communicate()
-            raise AssertionError(f"it did not end:\n{said}") from None
-        if daemon.returncode != status:
-            raise AssertionError(f"exit status {daemon.returncode}:\n{said}")
-        return said
-
-    def events(self, kind: str) -> list[dict]:
-        lines = (self.run_dir / "record.jsonl").read_text().splitlines()
-        return [event for event in map(json.loads, lines) if event["event"] == kind]
-
-    def last(self, domain: str) -> dict:
-        return [event for event in self.events("domain") if event["domain"] == domain][-1]
-
-    def reboots(self) -> int:
-        try:
-            return len((self.xen.directory / "reboots").read_text().splitlines())
-        except OSError:
-            return 0
-
-    def marker(self) -> dict[str, str] | None:
-        try:
-            text = (self.root / "etc/xen_start_tests").read_text()
-        except OSError:
-            return None
-        return dict(line.split(" = ", 1) if " = " in line else (line.rstrip(" ="), "")
-                    for line in text.splitlines() if not line.startswith("#"))
-
-
-def wait_until(condition, what: str, timeout: float = 20) -> None:
-    end = time.monotonic() + timeout
-    while not condition():
-        if time.monotonic() > end:
-            raise AssertionError(f"never came: {what}")
-        time.sleep(0.02)
-
-
-class Case(unittest.TestCase):
-    def setUp(self) -> None:
-        scratch = tempfile.TemporaryDirectory(prefix="xenstartdomsd.")
-        self.addCleanup(scratch.cleanup)
-        self.machine = Machine(Path(scratch.name))
-        self.enterContext(self.machine.xen)
-
-    def enterContext(self, context):  # Python 3.11 has it
-        value = context.__enter__()
-        self.addCleanup(context.__exit__, None, None, None)
-        return value
-
-    def assert_ended(self, result: str) -> None:
-        m = self.machine
-        self.assertEqual([event["result"] for event in m.events("end")], [result])
-        self.assertIsNone(m.marker(), "the marker is gone")
-        self.assertFalse((m.root / "etc/xen/xentest.conf").exists(), "the request was put away")
-        self.assertFalse((m.root / "var/lib/xentest/current").exists())
-        self.assertTrue((m.run_dir / "summary.txt").exists())
+from machine import BUILD_ID, GOOD, RUN, THIS_BOOT, Case, main, wait_until  # noqa: E402
 
 
 class InDom0(Case):
@@ -381,6 +222,13 @@ class InDom0(Case):
         self.assertEqual(m.last("evil")["message"], "crash during ? (?)")
         self.assertNotIn("\x1b", said)
 
+    def test_what_it_says_of_another_run_does_not_count(self) -> None:
+        m = self.machine
+        m.guest("old", ['raw \'{"run": "another", "state": "done"}\'', "sleep 0.5", "poweroff"])
+        m.make_run()
+        m.go()
+        self.assertEqual(m.last("old")["state"], "died")
+
     def test_a_link_in_the_share_is_not_followed(self) -> None:
         m = self.machine
         secret = m.root / "secret"
@@ -397,8 +245,8 @@ class InDom0(Case):
         m = self.machine
         m.guest("there", ["sleep 1", *GOOD])
         m.make_run()
-        for call in ["create", "-p", "-f", str(m.root / "etc/xen/there.cfg")], ["unpause", "1"]:
-            subprocess.run([HERE / "fake-xen/xl", *call], env=m.environment(), check=True, stdout=subprocess.DEVNULL)
+        m.xl("create", "-p", "-f", m.config("there"))
+        m.xl("unpause", "1")
         (m.xen.directory / "calls").unlink()
         said = m.go()
         self.assertIn("left alone", said)
@@ -413,8 +261,8 @@ class InDom0(Case):
         m.put("etc/xen/late.cfg", f"name = 'late'\nfake = {['sleep 0.3', *GOOD]!r}\n")
         daemon = m.start()
         wait_until(lambda: (m.share / "late/xentests.conf").exists(), "the control file")
-        for call in ["create", "-p", "-f", str(m.root / "etc/xen/late.cfg")], ["unpause", "1"]:
-            subprocess.run([HERE / "fake-xen/xl", *call], env=m.environment(), check=True, stdout=subprocess.DEVNULL)
+        m.xl("create", "-p", "-f", m.config("late"))
+        m.xl("unpause", "1")
         said, _ = daemon.communicate(timeout=30)
         self.assertEqual(daemon.returncode, 0, said)
         self.assertEqual(m.last("late")["state"], "done")
@@ -427,8 +275,8 @@ class InDom0(Case):
         daemon = m.start()
         wait_until(lambda: any(e.get("reason") == "reboot" for e in m.events("domain")), "the reboot")
         m.put("etc/xen/again.cfg", f"name = 'again'\nfake = {['sleep 0.3', *GOOD]!r}\n")
-        for call in ["create", "-p", "-f", str(m.root / "etc/xen/again.cfg")], ["unpause", "2"]:
-            subprocess.run([HERE / "fake-xen/xl", *call], env=m.environment(), check=True, stdout=subprocess.DEVNULL)
+        m.xl("create", "-p", "-f", m.config("again"))
+        m.xl("unpause", "2")
         said, _ = daemon.communicate(timeout=30)
         self.assertEqual(daemon.returncode, 0, said)
         self.assertEqual(m.last("again")["state"], "done")
@@ -443,6 +291,17 @@ class InDom0(Case):
         self.assert_ended("finished")
         for n in range(4):
             self.assertIn("the run_timeout of 1.0s has passed", m.last(f"guest{n}")["message"])
+
+    def test_run_timeout_begins_with_no_other_guest(self) -> None:
+        m = self.machine
+        m.preferences.append("run_timeout = 1")
+        for n in range(4):
+            m.guest(f"guest{n}", GOOD, fake_create="hang")
+        m.make_run()
+        m.go()
+        self.assertEqual([call.split()[0] for call in m.xen.calls()], ["create", "create", "dmesg"])
+        for n in range(4):
+            self.assertEqual(m.last(f"guest{n}")["state"], "given up")
 
     def test_another_build_id_is_a_failed_boot_and_the_old_system_comes_back(self) -> None:
         m = self.machine
@@ -471,6 +330,24 @@ class InDom0(Case):
         said = m.go(status=1)
         self.assert_ended("failed")
         self.assertRegex(said, rf"use {m.share}: .*No such file or directory")
+        self.assertEqual(m.reboots(), 1, "on_failure = fallback")
+
+    def test_on_failure_stay_keeps_a_run_that_failed_for_a_look(self) -> None:
+        m = self.machine
+        m.mark(on_failure="stay")
+        m.guest("guest1", GOOD)
+        m.make_run()
+        m.share.rmdir()
+        m.go(status=1)
+        self.assertEqual(m.reboots(), 0)
+
+    def test_without_xenstored_the_run_ends(self) -> None:
+        m = self.machine
+        m.guest("guest1", GOOD)
+        m.make_run()
+        said = m.go(status=1, XENSTORED_PATH="/nonexistent")
+        self.assert_ended("failed")
+        self.assertIn("open xenstore", said)
 
     def test_told_to_stop_it_leaves_a_run_that_can_go_on(self) -> None:
         m = self.machine
@@ -493,13 +370,25 @@ class InDom0(Case):
         self.assertEqual(len([c for c in m.xen.calls() if "guest1.cfg" in c]), 1)
         self.assertEqual(len(m.events("boot")), 1)
 
+    def test_a_guest_that_was_rebooting_is_not_destroyed(self) -> None:
+        m = self.machine
+        m.mark(stage="test", boot_id=THIS_BOOT)
+        m.guest("again", ["sleep 1", *GOOD])
+        m.make_run({"event": "domain", "domain": "again", "state": "starting", "boot": THIS_BOOT},
+                   {"event": "domain", "domain": "again", "state": "started", "boot": THIS_BOOT},
+                   {"event": "domain", "domain": "again", "state": "starting", "reason": "reboot", "boot": THIS_BOOT})
+        m.xl("create", "-p", "-f", m.config("again"))
+        m.xl("unpause", "1")
+        m.go()
+        self.assertEqual([c.split()[0] for c in m.xen.calls()], ["create", "unpause", "dmesg"])
+        self.assertEqual(m.last("again")["state"], "done")
+
     def test_a_guest_left_half_made_is_made_anew(self) -> None:
         m = self.machine
         m.mark(stage="test", boot_id=THIS_BOOT)
         m.guest("half", GOOD)
         m.make_run({"event": "domain", "domain": "half", "state": "starting", "boot": THIS_BOOT})
-        subprocess.run([HERE / "fake-xen/xl", "create", "-p", "-f", m.root / "etc/xen/half.cfg"],
-                       env=m.environment(), check=True, stdout=subprocess.DEVNULL)
+        m.xl("create", "-p", "-f", m.config("half"))
         m.go()
         self.assertEqual([c.split()[0] for c in m.xen.calls()], ["create", "destroy", "create", "unpause", "dmesg"])
         self.assertEqual(m.last("half")["state"], "done")
@@ -521,169 +410,5 @@ class InDom0(Case):
         self.assertFalse((m.share / "was-done/xentests.conf").exists())
 
 
-class OnBareLinux(Case):
-    def test_without_a_marker_there_is_nothing_to_do(self) -> None:
-        (self.machine.root / "etc/xen_start_tests").unlink()
-        self.assertIn("No run is going on: nothing to do", self.machine.go())
-
-    def test_a_marker_without_a_run_is_put_away(self) -> None:
-        self.machine.mark()
-        self.machine.go()
-        self.assertIsNone(self.machine.marker())
-
-    def test_before_the_reboot_it_waits_for_the_next_boot(self) -> None:
-        self.machine.mark(boot_id=THIS_BOOT)
-        self.machine.make_run()
-        self.assertIn("still to come", self.machine.go())
-        self.assertIsNotNone(self.machine.marker())
-
-    def test_a_xen_that_did_not_come_up_ends_the_run(self) -> None:
-        m = self.machine
-        m.mark()
-        m.guest("guest1", GOOD)
-        m.put("sys/fs/pstore/dmesg-efi-1", "Panic#1\n(XEN) Panic on CPU 0\n")
-        m.make_run()
-        said = m.go()
-        self.assert_ended("boot failed")
-        self.assertIn("the new Xen did not come up", said)
-        self.assertIn("(XEN) Panic on CPU 0", (m.run_dir / "pstore-dmesg-efi-1").read_text())
-        self.assertEqual(m.events("boot")[0]["system"], "linux")
-        self.assertEqual(m.reboots(), 0)
-
-    def test_the_journal_of_the_boot_that_failed_is_kept(self) -> None:
-        m = self.machine
-        m.mark()
-        m.make_run()
-        tools = m.root / "bin"
-        tools.mkdir()
-        (tools / "journalctl").write_text(
-            "#!/bin/sh\ncase \"$*\" in *json*) echo '{\"_BOOT_ID\": \"" + "9" * 32 + "\"}' ;;"
-            " *) echo 'dom0 kernel: BUG: unable to handle page fault' ;; esac\n")
-        (tools / "journalctl").chmod(0o755)
-        m.path = f"{tools}:{m.path}"
-        said = m.go()
-        self.assertIn("BUG: unable", (m.run_dir / "last-boot.log").read_text())
-        self.assertIn("  dom0 kernel: BUG: unable to handle page fault", said)
-
-    def test_the_journal_of_the_boot_before_is_no_evidence(self) -> None:
-        m = self.machine
-        m.mark()
-        m.make_run()
-        tools = m.root / "bin"
-        tools.mkdir()
-        (tools / "journalctl").write_text(
-            "#!/bin/sh\necho '{\"_BOOT_ID\": \"" + OTHER_BOOT.replace("-", "") + "\"}'\n")
-        (tools / "journalctl").chmod(0o755)
-        m.path = f"{tools}:{m.path}"
-        self.assertIn("it left no message", m.go())
-        self.assertFalse((m.run_dir / "last-boot.log").exists())
-
-    def test_after_a_power_cut_during_the_tests_it_boots_xen_again(self) -> None:
-        m = self.machine
-        m.mark(stage="test", boots_left=2)
-        m.guest("guest1", GOOD)
-        m.make_run()
-        m.go()
-        self.assertEqual(m.events("end"), [])
-        self.assertEqual(m.boots.read_text(), "armed\n")
-        self.assertEqual(m.reboots(), 1)
-        self.assertEqual((m.marker()["stage"], m.marker()["boots_left"], m.marker()["boot_id"]), ("test", "1", THIS_BOOT))
-        self.assertEqual((m.events("boot")[0]["system"], m.events("boot")[0]["cause"]), ("linux", "unknown"))
-
-    def test_without_boots_left_it_ends_with_what_there_is(self) -> None:
-        m = self.machine
-        m.mark(stage="test", boots_left=0)
-        m.guest("guest1", GOOD)
-        m.guest("guest2", GOOD)
-        m.make_run({"event": "domain", "domain": "guest2", "state": "done"})
-        (m.share / "guest1" / RUN).mkdir(parents=True)
-        (m.share / "guest1" / RUN / "record.jsonl").write_text('{"n": 1, "event": "domain"}\n')
-        m.go()
-        self.assert_ended("failed")
-        self.assertEqual(m.last("guest1")["state"], "given up")
-        self.assertEqual(m.last("guest2")["state"], "done")
-        self.assertTrue((m.run_dir / "guest1/record.jsonl").exists())
-        self.assertEqual(m.reboots(), 0)
-
-    def test_a_boot_that_cannot_be_arranged_ends_the_run(self) -> None:
-        m = self.machine
-        m.preferences[1] = "boot_command = exit 7"
-        m.mark(stage="test", boots_left=2)
-        m.make_run()
-        said = m.go(status=1)
-        self.assert_ended("failed")
-        self.assertIn("boot into Xen again", said)
-        self.assertEqual(m.reboots(), 0)
-
-    def test_a_guest_with_a_marker_does_nothing(self) -> None:
-        m = self.machine
-        m.mark()
-        m.make_run()
-        m.put("sys/hypervisor/type", "xen\n")
-        m.put("proc/xen/capabilities", "")
-        self.assertIn("This is a guest, not dom0: nothing to do", m.go())
-        self.assertIsNotNone(m.marker())
-
-
-class BootGuard(Case):
-    def setUp(self) -> None:
-        super().setUp()
-        self.machine.be_dom0()
-        self.machine.make_run()
-
-    def test_it_reboots_when_nothing_was_proven_in_time(self) -> None:
-        self.machine.mark(boot_timeout="1")
-        self.assertIn("not proven within 1.0s", self.machine.go("--boot-guard"))
-        self.assertEqual(self.machine.reboots(), 1)
-
-    def test_it_ends_as_soon_as_the_boot_is_proven(self) -> None:
-        m = self.machine
-        m.mark(boot_timeout="30")
-        daemon = m.start("--boot-guard")
-        time.sleep(0.5)
-        self.assertIsNone(daemon.poll())
-        new = m.root / "etc/new"
-        new.write_text((m.root / "etc/xen_start_tests").read_text().replace("stage = boot", "stage = test"))
-        new.rename(m.root / "etc/xen_start_tests")
-        daemon.communicate(timeout=10)
-        self.assertEqual((daemon.returncode, m.reboots()), (0, 0))
-
-    def test_it_ends_when_the_marker_goes(self) -> None:
-        m = self.machine
-        m.mark(boot_timeout="30")
-        daemon = m.start("--boot-guard")
-        time.sleep(0.5)
-        (m.root / "etc/xen_start_tests").unlink()
-        daemon.communicate(timeout=10)
-        self.assertEqual((daemon.returncode, m.reboots()), (0, 0))
-
-    def test_on_failure_stay_is_obeyed(self) -> None:
-        self.machine.mark(boot_timeout="1", on_failure="stay")
-        self.assertIn("leaves it for a look", self.machine.go("--boot-guard"))
-        self.assertEqual(self.machine.reboots(), 0)
-
-    def test_a_boot_into_linux_needs_no_guard(self) -> None:
-        (self.machine.root / "sys/hypervisor/type").unlink()
-        self.machine.mark(boot_timeout="0")
-        self.machine.go("--boot-guard")
-        self.assertEqual(self.machine.reboots(), 0)
-
-    def test_a_boot_that_was_proven_needs_no_guard(self) -> None:
-        self.machine.mark(stage="test", boot_timeout="0")
-        self.machine.go("--boot-guard")
-        self.assertEqual(self.machine.reboots(), 0)
-
-
-class CommandLine(Case):
-    def test_wrong_options_are_refused(self) -> None:
-        self.assertIn("Usage:", self.machine.go("surplus", status=2))
-        self.assertIn("are no seconds", self.machine.go("--grace", "long", status=2))
-
-    def test_it_checks_a_control_file(self) -> None:
-        self.machine.put("bad.conf", "[Preferences]\nshared_dir = relative\n")
-        self.assertIn("error:", self.machine.go("--check", str(self.machine.root / "bad.conf"), status=1))
-
-
 if __name__ == "__main__":
-    PROGRAM = sys.argv.pop(1)
-    unittest.main(verbosity=2)
+    main()
