@@ -52,6 +52,7 @@ def tarball(files: dict[str, bytes]) -> bytes:
         for name, content in files.items():
             member = tarfile.TarInfo(f"xen-tree/{name}")
             member.size = len(content)
+            member.mode = 0o755 if name == "configure" else 0o644
             archive.addfile(member, io.BytesIO(content))
     return output.getvalue()
 
@@ -277,6 +278,44 @@ class Test(unittest.TestCase):
         self.assertEqual(status, 0, output)
         self.assertTrue((m.directory / "roomy/cache").is_dir())
 
+    # ---- the built-in commands -------------------------------------------
+
+    def test_a_whole_tree_is_configured_and_downloads_nothing(self) -> None:
+        m = self.machine
+        make = "".join(f"{goal}:\n\techo making {goal} $(GIT) $(FETCHER)\n" for goal in (
+            "build-xen", "build-tools", "install-tools"))
+        make += "install-xen:\n\tmkdir -p $(DESTDIR)/boot\n\tcp image $(DESTDIR)/boot/xen-whole\n"
+        m.make_tree({"Makefile": make.encode(), "configure": b"#!/bin/sh\necho configured with $*\n",
+                     "xen/Makefile": b""})
+        m.request()
+        status, output = m.run()
+        self.assertEqual(status, 0, output)
+        built = (m.run_dir() / "build.log").read_text()
+        self.assertRegex(built, r"configured with .*--disable-stubdom .*--with-system-qemu "
+                         r"(--disable-seabios|--with-system-seabios=/\S+)\n")
+        for goal in ("build-xen", "build-tools"):
+            self.assertIn(f"\nmaking {goal} false false\n", built)
+        self.assertIn("making install-tools false false\n", (m.run_dir() / "install.log").read_text())
+
+    def test_a_configure_that_fails_ends_the_build(self) -> None:
+        self.machine.make_tree({"configure": b"#!/bin/sh\necho Unable to find iasl\nexit 1\n"})
+        self.machine.request()
+        output = self.failed("build", "exit status 1")
+        self.assertIn("  Unable to find iasl\n", output)
+
+    def test_a_hypervisor_alone_is_built_with_its_configuration(self) -> None:
+        m = self.machine
+        make = ("olddefconfig:\n\tcp .config configured\n"
+                "all: configured\n\tgrep -q CONFIG_DEBUG=y configured\n\ttouch built\n"
+                "install: built\n\tmkdir -p $(DESTDIR)/boot\n\tcp image $(DESTDIR)/boot/xen-alone\n"
+                ".DEFAULT_GOAL = all\n")
+        m.tree.write_bytes(tarball({"xen/Makefile": make.encode(), "xen/.config": b"CONFIG_DEBUG=y\n",
+                                    "xen/Kconfig": b"", "xen/image": elf(b"BUILD-ID")}))
+        m.request()
+        status, output = m.run()
+        self.assertEqual(status, 0, output)
+        self.assertEqual(m.events("armed")[0]["hypervisor"], "/boot/xen-alone")
+
     # ---- nothing to do ---------------------------------------------------
 
     def test_without_a_request_nothing_happens(self) -> None:
@@ -482,6 +521,19 @@ class Test(unittest.TestCase):
         self.assertEqual(status, 1)
         self.assertIn("is going on", output)
         self.assertEqual((m.root / REQUEST).read_text(), m.control())
+
+    def test_a_file_is_refused_while_there_is_a_marker(self) -> None:
+        m = self.machine
+        own = m.directory / "mine.conf"
+        own.write_text(m.control())
+        m.request()
+        self.assertEqual(m.run()[0], 0)
+        (m.root / "var/lib/xentest/current").unlink()
+        (m.root / REQUEST).unlink()
+        status, output = m.run(str(own))
+        self.assertEqual(status, 1)
+        self.assertIn("/etc/xen_start_tests is there", output)
+        self.assertFalse(m.has(REQUEST))
 
     def test_a_file_that_is_not_there_is_named(self) -> None:
         status, output = self.machine.run("/no/such/file.conf")
