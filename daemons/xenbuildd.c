@@ -173,14 +173,24 @@ static int give_up(struct build *build, const char *stage, int number,
 	return err_wrap(e, number, "%s", stage);
 }
 
+static int on_settled(void *arg)
+{
+	*(bool *)arg = true;
+	return 0;
+}
+
 bool build_is_stopping(const struct build *build)
 {
-	sigset_t pending;
+	CLEANUP(loop_source_freep) struct loop_source *timer = NULL;
+	struct err ignored = ERR_NONE;
+	bool settled = false;
 
-	return build->stopping ||
-	       (sigpending(&pending) == 0 &&
-		(sigismember(&pending, SIGTERM) == 1 ||
-		 sigismember(&pending, SIGINT) == 1));
+	/* A timer comes after what has happened already. */
+	if (!build->stopping &&
+	    loop_timer(build->loop, 0, on_settled, &settled, &timer,
+		       &ignored) == 0)
+		loop_run(build->loop, &settled, &ignored);
+	return build->stopping;
 }
 
 static int run_stages(struct build *build, struct err *e)

@@ -65,8 +65,9 @@ int build_open_log(const struct build *build, const char *stage, int *ret_fd,
 		   struct err *e);
 
 /*
- * Were we told to stop? The signal may not have been handled yet: when the
- * machine goes down, a child may end by the same signal before we get to it.
+ * Were we told to stop? Looks at what has happened but was not handled yet:
+ * when the machine goes down, a child may end by the same signal before we get
+ * to ours.
  */
 bool build_is_stopping(const struct build *build);
 
