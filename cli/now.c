@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <string.h>
+#include <unistd.h>
 
 #include "cli.h"
 
@@ -48,22 +49,41 @@ static void copy_number(struct json *to, const struct json *from,
 		json_set_int(to, key, number);
 }
 
-/* The domain's own word for who it is, or else Xen's name for it. */
-static struct json *whose(struct store *store, const char *domid,
-			  const struct json *state,
-			  const struct json *summary)
+/* dom0 is this host; a guest is mostly called by Xen what it calls itself. */
+static struct json *by_name(struct store *store, const char *domid,
+			    const struct json *summary)
 {
 	CLEANUP(freep) char *path =
 		text_format("/local/domain/%s/name", domid);
 	CLEANUP(freep) char *name = NULL;
+	char hostname[256] = "";
 	struct err missing = ERR_NONE;
 	struct json *domain;
 
-	domain = find_domain(summary, json_get_string(state, "domain", ""));
-	if (domain != NULL || path == NULL ||
-	    store_read(store, path, STATE_BYTES_MAX, &name, &missing) < 0)
+	if (strcmp(domid, "0") != 0)
+		return path == NULL || store_read(store, path, STATE_BYTES_MAX,
+						  &name, &missing) < 0 ?
+			       NULL :
+			       find_domain(summary, name);
+	gethostname(hostname, sizeof(hostname) - 1);
+	domain = find_domain(summary, hostname);
+	if (domain != NULL)
 		return domain;
-	return find_domain(summary, name);
+	hostname[strcspn(hostname, ".")] = '\0';
+	return find_domain(summary, hostname);
+}
+
+/* Xen's word before its own: that one nobody but dom0 can write. */
+static struct json *whose(struct store *store, const char *domid,
+			  const struct json *state,
+			  const struct json *summary)
+{
+	struct json *domain = by_name(store, domid, summary);
+
+	return domain != NULL ?
+		       domain :
+		       find_domain(summary,
+				   json_get_string(state, "domain", ""));
 }
 
 static void look_at(struct store *store, const char *domid, const char *id,
