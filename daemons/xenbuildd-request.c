@@ -103,9 +103,28 @@ static int reject(struct build *build, int dir_fd,
 		       ", with the messages in " REJECTED_LOG);
 }
 
+/* What the control file's reader has no message for: one of ours. */
+static int reject_for(struct build *build, int dir_fd, char *reason,
+		      struct err *e)
+{
+	struct control_message message = { .line = 1,
+					   .error = true,
+					   .text = reason };
+	const struct control_report report = {
+		.file = "/" PATH_REQUEST_DIR "/" PATH_REQUEST,
+		.messages = &message,
+		.count = 1,
+		.error_count = 1,
+	};
+
+	return reject(build, dir_fd, &report, e);
+}
+
 static int check_request(struct build *build, int dir_fd, const char *bytes,
 			 size_t length, struct err *e)
 {
+	char no_tree[] = "[Preferences] xen-tree is missing; name a location, "
+			 "or say none to boot the Xen that is there";
 	struct control_report report = { 0 };
 	CLEANUP(control_freep) struct control *control = NULL;
 	int r;
@@ -115,6 +134,9 @@ static int check_request(struct build *build, int dir_fd, const char *bytes,
 	if (r == -EINVAL)
 		r = reject(build, dir_fd, &report, e);
 	control_report_done(&report);
+	/* xenruntestsd --once can do without; we cannot. */
+	if (r == 0 && control->preferences.tree_missing)
+		r = reject_for(build, dir_fd, no_tree, e);
 	return r;
 }
 
@@ -122,21 +144,11 @@ static int check_request(struct build *build, int dir_fd, const char *bytes,
 static int reject_unread(struct build *build, int dir_fd, int reason,
 			 struct err *e)
 {
-	struct control_message message = { .line = 1,
-					   .error = true,
-					   .text = e->text };
-	const struct control_report report = {
-		.file = "/" PATH_REQUEST_DIR "/" PATH_REQUEST,
-		.messages = &message,
-		.count = 1,
-		.error_count = 1,
-	};
 	struct err why = *e;
 	bool for_good = reason == -EFBIG || reason == -EISDIR ||
 			reason == -ELOOP || reason == -EINVAL;
 
-	message.text = why.text;
-	return for_good ? reject(build, dir_fd, &report, e) : reason;
+	return for_good ? reject_for(build, dir_fd, why.text, e) : reason;
 }
 
 static int take_new(struct build *build, struct err *e)
