@@ -47,12 +47,17 @@ static void leave_dir(struct tree *tree)
 	tree->depth--;
 }
 
+static void leave_all(struct tree *tree)
+{
+	while (tree->depth > 0)
+		leave_dir(tree);
+}
+
 void tree_free(struct tree *tree)
 {
 	if (tree == NULL)
 		return;
-	while (tree->depth > 0)
-		leave_dir(tree);
+	leave_all(tree);
 	free(tree);
 }
 
@@ -307,22 +312,21 @@ int tree_symlink(struct tree *tree, const char *path, const char *target,
 static int link_from(struct tree *tree, const struct spot *from, int fd,
 		     const char *name, struct err *e)
 {
-	CLEANUP(tree_freep) struct tree *other = NULL;
+	CLEANUP(leave_all) struct tree other = { .fds = { tree->fds[0] } };
 	struct stat st;
+	int from_fd;
 	int r;
 
-	r = tree_new(&other, tree->fds[0], e);
-	if (r == 0)
-		r = go_to(other, from, e);
+	r = go_to(&other, from, e);
 	if (r < 0)
 		return r;
-	if (fstatat(other->fds[other->depth], from->name, &st,
-		    AT_SYMLINK_NOFOLLOW) < 0)
+	from_fd = other.fds[other.depth];
+	if (fstatat(from_fd, from->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return err_errno(e, "link to %s", from->path);
 	/* A symbolic link would lead elsewhere from its second place. */
 	if (!S_ISREG(st.st_mode))
 		return err_set(e, -EPERM, "is a hard link to no file");
-	if (linkat(other->fds[other->depth], from->name, fd, name, 0) < 0)
+	if (linkat(from_fd, from->name, fd, name, 0) < 0)
 		return errno == EEXIST ?
 			       -EEXIST :
 			       err_errno(e, "link to %s", from->path);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What tests/bench/fetch.py measures: one source_get() into a directory. */
 #include <fcntl.h>
+#include <string.h>
 
 #include "base/cleanup.h"
 #include "base/file.h"
@@ -33,6 +34,17 @@ static int get(const char *url, const char *directory, const char *cache,
 	return source_get(&job, &result, e);
 }
 
+/* Not ru_maxrss: that begins with what the caller had before exec(). */
+static void print_peak(void)
+{
+	CLEANUP(file_closep) FILE *status = fopen("/proc/self/status", "re");
+	char line[256];
+
+	while (status != NULL && fgets(line, sizeof(line), status) != NULL)
+		if (strncmp(line, "VmHWM:", 6) == 0)
+			fputs(line, stdout);
+}
+
 int main(int argc, char *argv[])
 {
 	struct err e = ERR_NONE;
@@ -41,8 +53,10 @@ int main(int argc, char *argv[])
 		fprintf(stderr, "usage: %s URL DIRECTORY [CACHE]\n", argv[0]);
 		return 2;
 	}
-	if (get(argv[1], argv[2], argv[3], &e) == 0)
+	if (get(argv[1], argv[2], argv[3], &e) == 0) {
+		print_peak();
 		return EXIT_SUCCESS;
+	}
 	fprintf(stderr, "%s\n", e.text);
 	return EXIT_FAILURE;
 }

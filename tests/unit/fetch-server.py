@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """fetch-server.py DIRECTORY: a web server with every fault that a test needs.
 
-Serves DIRECTORY's files on 127.0.0.1 and prints its port. The first part of a
-path says how: /plain/FILE as it should be, and see the methods below. It ends
-with its stdin. GET /log answers what was asked since the last time, a line for
-each request.
+Serves DIRECTORY's files on 127.0.0.1 and prints its ports for http, https (with
+a certificate that nobody vouches for) and ftp. The first part of a path says
+how: /plain/FILE as it should be, and see the methods below. It ends with its
+stdin. GET /log answers what was asked since the last time, a line for each
+request. Over ftp, the first time a file is asked for half of it comes.
 """
 from __future__ import annotations
 
@@ -13,8 +14,12 @@ import base64
 import hashlib
 import os
 import re
+import socket
 import socketserver
+import ssl
+import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -169,8 +174,17 @@ class Handler(BaseHTTPRequestHandler):
         self.send_error(int(name))
 
     def get_redirect(self, name: str) -> None:
-        self.head(302, [("Location", "/plain/" + name),
+        self.head(302, [("Location", "/plain/" + name)], 0)
+
+    def get_bare(self, name: str) -> None:
+        self.serve(self.load(name)[0], [])
+
+    def get_redirect_bare(self, name: str) -> None:
+        self.head(302, [("Location", "/bare/" + name),
                         ("ETag", '"of the redirect"')], 0)
+
+    def get_to_ftp(self, name: str) -> None:
+        self.head(302, [("Location", "ftp://127.0.0.1/" + name)], 0)
 
     def get_to_file(self, name: str) -> None:
         self.head(302, [("Location", "file:///etc/passwd")], 0)
@@ -192,21 +206,77 @@ class Handler(BaseHTTPRequestHandler):
                           ("Last-Modified", "\x07 bell")])
 
 
+class Ftp(socketserver.StreamRequestHandler):
+    """As much of RFC 959 and 2428 as a client needs to fetch a file."""
+
+    def say(self, line: str) -> None:
+        self.wfile.write(line.encode() + b"\r\n")
+
+    def handle(self) -> None:
+        answers = {"USER": "331 password", "PASS": "230 in", "PWD": '257 "/"',
+                   "TYPE": "200 ok", "CWD": "250 ok"}
+        start = 0
+        self.say("220 here")
+        for line in self.rfile:
+            word, _, rest = line.decode().strip().partition(" ")
+            LOG.append(f"ftp {word} {rest}".strip())
+            if word == "EPSV":
+                passive = socket.create_server(("127.0.0.1", 0))
+                port = passive.getsockname()[1]
+                self.say(f"229 Entering (|||{port}|)")
+            elif word == "SIZE" and (ROOT / rest).is_file():
+                self.say(f"213 {(ROOT / rest).stat().st_size}")
+            elif word == "REST":
+                start = int(rest)
+                self.say("350 go on")
+            elif word == "RETR" and (ROOT / rest).is_file():
+                self.send(passive, rest, start)
+            elif word in ("SIZE", "RETR"):
+                self.say("550 not here")
+            else:
+                self.say(answers.get(word, "502 no"))
+
+    def send(self, passive: socket.socket, name: str, start: int) -> None:
+        data = (ROOT / name).read_bytes()
+        SEEN["ftp " + name] += 1
+        end = len(data) // 2 if SEEN["ftp " + name] == 1 else len(data)
+        self.say("150 here it comes")
+        connection, _ = passive.accept()
+        with connection, passive:
+            connection.sendall(data[start:end])
+        self.say("226 done" if end == len(data) else "426 cut")
+
+
 class Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
     allow_reuse_address = True
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        pass  # handshakes are to fail
 
-def end_with_stdin() -> None:
-    sys.stdin.buffer.read()
-    os._exit(0)
+
+class TlsServer(Server):
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        with tempfile.NamedTemporaryFile() as pem:
+            subprocess.run(
+                ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes",
+                 "-days", "2", "-subj", "/CN=127.0.0.1", "-addext",
+                 "subjectAltName=IP:127.0.0.1", "-keyout", pem.name, "-out",
+                 pem.name], check=True, stderr=subprocess.DEVNULL)
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(pem.name)
+        self.socket = context.wrap_socket(self.socket, server_side=True)
 
 
 def main() -> None:
-    with Server(("127.0.0.1", 0), Handler) as server:
-        print(server.server_address[1], flush=True)
-        threading.Thread(target=end_with_stdin, daemon=True).start()
-        server.serve_forever()
+    servers = [Server(("127.0.0.1", 0), Handler), TlsServer(),
+               Server(("127.0.0.1", 0), Ftp)]
+    print(*[server.server_address[1] for server in servers], flush=True)
+    for server in servers:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+    sys.stdin.buffer.read()
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -1,89 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "scratch.h"
+#include "sourcing.h"
 
 #include <sys/file.h>
 
-#include "base/text.h"
-#include "source/digest.h"
-#include "source/source.h"
 #include "source/url.h"
 
-/* Runs a shell script in the scratch directory; it must succeed. */
-static void sh(const struct scratch *s, const char *script)
-{
-	CLEANUP(freep) char *command = text_format(
-		"cd %s && exec </dev/null >/dev/null 2>&1 && set -e && "
-		"export GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@a GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@a && %s",
-		s->path, script);
-
-	assert_int_equal(system(command), 0);
-}
-
-static int setup(void **state)
-{
-	if (scratch_setup(state) != 0)
-		return -1;
-	make_dirs(*state, "cache");
-	make_dirs(*state, "work");
-	return 0;
-}
-
-struct got {
-	int r;
-	struct err e;
-	struct source_result result;
-};
-
-/* @format has one %s: the scratch directory. */
-static struct got get_from(const struct scratch *s, const char *format,
-			   enum control_kind kind, const char *ref, bool cache)
-{
-	CLEANUP(freep) char *url = NULL;
-	CLEANUP(fd_close) int cache_fd = open_dir(s, "cache");
-	CLEANUP(fd_close) int work_fd = open_dir(s, "work");
-	struct control_source source = { .kind = kind, .ref = ref };
-	const struct source_job job = {
-		.source = &source,
-		.cache_fd = cache ? cache_fd : -1,
-		.work_fd = work_fd,
-		.name = "tree",
-		.pause_ms = 1,
-	};
-	struct got got = { .e = ERR_NONE };
-	const char *hole = strstr(format, "%s");
-
-	url = hole == NULL ? strdup(format) :
-			     text_format("%.*s%s%s", (int)(hole - format),
-					 format, s->path, hole + 2);
-	source.url = url;
-	got.r = source_get(&job, &got.result, &got.e);
-	return got;
-}
-
-static struct got get(const struct scratch *s, const char *format,
-		      enum control_kind kind)
-{
-	return get_from(s, format, kind, NULL, true);
-}
-
-static void assert_got(const struct got *got)
-{
-	if (got->r != 0)
-		fail_msg("%d %s", got->r, got->e.text);
-}
-
-static void assert_failed(const struct got *got, int number, const char *text)
-{
-	if (got->r != number || strstr(got->e.text, text) == NULL)
-		fail_msg("%d %s", got->r, got->e.text);
-}
+/* ---- archives, and how they come into place */
 
 static void make_tarball(const struct scratch *s)
 {
 	sh(s, "mkdir -p made/suite-1.2 && echo 1 >made/suite-1.2/a && tar -C made -czf suite.tgz suite-1.2");
 }
-
-/* ---- archives, and how they come into place */
 
 static void a_tarball_s_directory_appears_and_is_named(void **state)
 {
@@ -302,154 +229,6 @@ static void what_the_programs_say_is_the_reason(void **state)
 	assert_int_equal(entries(s, "work"), 0);
 }
 
-/* ---- git */
-
-static void make_repository(const struct scratch *s)
-{
-	sh(s, "git init -q -b main repo && cd repo && echo 1 >a && git add a && git commit -qm 1 && git tag v1 && git tag -a -m x annotated && "
-	      "echo 2 >a && git commit -qam 2 && git branch staging && git tag staging v1 && echo 3 >a && git commit -qam 3");
-}
-
-static void commit_of(const struct scratch *s, const char *ref,
-		      char commit[static 65])
-{
-	CLEANUP(freep) char *command =
-		text_format("git -C %s/repo rev-parse '%s^{commit}'", s->path,
-			    ref);
-	FILE *from = popen(command, "re");
-
-	assert_int_equal(fscanf(from, "%64s", commit), 1);
-	pclose(from);
-}
-
-static void assert_checked_out(const struct scratch *s, const char *ref,
-			       const char *as, const char *content, bool cache)
-{
-	struct got got = get_from(s, "git+file://%s/repo", CONTROL_KIND_GIT,
-				  ref, cache);
-	char commit[65];
-
-	assert_got(&got);
-	commit_of(s, as, commit);
-	assert_string_equal(got.result.commit, commit);
-	assert_string_equal(got.result.top, "tree");
-	assert_content(s, "work/tree/a", content);
-}
-
-static void assert_all_refs(const struct scratch *s, bool cache)
-{
-	char commit[65];
-
-	make_repository(s);
-	commit_of(s, "main~1", commit);
-	assert_checked_out(s, NULL, "main", "3\n", cache);
-	assert_checked_out(s, "v1", "v1", "1\n", cache);
-	assert_checked_out(s, "annotated", "v1", "1\n", cache);
-	/* A branch before a tag of the same name. */
-	assert_checked_out(s, "staging", "refs/heads/staging", "2\n", cache);
-	assert_checked_out(s, commit, "main~1", "2\n", cache);
-	commit[10] = '\0';
-	assert_checked_out(s, commit, "main~1", "2\n", cache);
-}
-
-static void a_branch_tag_or_commit_is_checked_out(void **state)
-{
-	assert_all_refs(*state, false);
-}
-
-static void the_same_comes_through_the_cache(void **state)
-{
-	assert_all_refs(*state, true);
-}
-
-static void the_mirror_follows_what_is_new_and_what_is_rewritten(void **state)
-{
-	struct scratch *s = *state;
-
-	make_repository(s);
-	assert_checked_out(s, "main", "main", "3\n", true);
-	sh(s, "cd repo && git reset -q --hard v1 && echo 4 >a && git commit -qam 4");
-	assert_checked_out(s, "main", "main", "4\n", true);
-	assert_checked_out(s, NULL, "main", "4\n", true);
-	sh(s, "cd repo && git checkout -q -b other && git branch -D main && echo 5 >a && git commit -qam 5");
-	assert_checked_out(s, NULL, "other", "5\n", true);
-}
-
-static void a_commit_in_the_mirror_needs_no_server(void **state)
-{
-	struct scratch *s = *state;
-	char commit[65];
-	struct got got;
-
-	make_repository(s);
-	commit_of(s, "v1", commit);
-	assert_checked_out(s, "main", "main", "3\n", true);
-	sh(s, "mv repo moved");
-	got = get_from(s, "git+file://%s/repo", CONTROL_KIND_GIT, commit, true);
-	assert_got(&got);
-	assert_content(s, "work/tree/a", "1\n");
-	got = get_from(s, "git+file://%s/repo", CONTROL_KIND_GIT, "main", true);
-	assert_failed(&got, -EIO, "git: fatal: '");
-}
-
-static void the_ref_may_stand_in_the_url(void **state)
-{
-	struct scratch *s = *state;
-	struct got got;
-
-	make_repository(s);
-	got = get(s, "git+file://%s/repo#v1", CONTROL_KIND_GIT);
-	assert_got(&got);
-	assert_content(s, "work/tree/a", "1\n");
-}
-
-static void no_such_ref_is_one_sentence(void **state)
-{
-	struct scratch *s = *state;
-	struct got got;
-
-	make_repository(s);
-	for (int cache = 0; cache < 2; cache++) {
-		got = get_from(s, "git+file://%s/repo", CONTROL_KIND_GIT,
-			       "gone", cache);
-		assert_failed(&got, -ENOENT,
-			      "no branch, tag or commit gone there; check ref in the control file");
-		got = get_from(s, "git+file://%s/repo", CONTROL_KIND_GIT,
-			       "deadbeef", cache);
-		assert_failed(&got, -ENOENT, "deadbeef");
-	}
-	assert_int_equal(entries(s, "work"), 0);
-}
-
-static void git_gets_no_options_and_runs_no_programs_from_a_url(void **state)
-{
-	struct scratch *s = *state;
-	struct got got = get(s, "--upload-pack=touch %s/pwned",
-			     CONTROL_KIND_GIT);
-
-	assert_failed(&got, -EINVAL, "would take it for an option");
-	got = get(s, "ext::touch %s/pwned", CONTROL_KIND_GIT);
-	assert_failed(&got, -EINVAL, "or a program");
-	make_repository(s);
-	got = get_from(s, "%s/repo", CONTROL_KIND_GIT, "--help", true);
-	assert_failed(&got, -EINVAL, "would take it for an option");
-	assert_false(exists(s, "pwned"));
-}
-
-static void no_hook_of_a_template_runs(void **state)
-{
-	struct scratch *s = *state;
-	CLEANUP(freep) char *template =
-		text_format("%s/template", s->path);
-
-	make_repository(s);
-	sh(s, "mkdir -p template/hooks && printf '#!/bin/sh\ntouch %s/pwned\n' $PWD >template/hooks/post-checkout && chmod +x template/hooks/post-checkout");
-	setenv("GIT_TEMPLATE_DIR", template, 1);
-	assert_checked_out(s, "main", "main", "3\n", false);
-	unsetenv("GIT_TEMPLATE_DIR");
-	assert_false(exists(s, "pwned"));
-}
-
 static void sha256_of_a_tree_is_refused(void **state)
 {
 	struct scratch *s = *state;
@@ -509,9 +288,6 @@ static void a_local_path_is_decoded_and_checked(void **state)
 	assert_int_equal(url_local_path("file://h/a", &none, &e), -EINVAL);
 }
 
-#define SOURCE_TEST(name) \
-	cmocka_unit_test_setup_teardown(name, setup, scratch_teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -531,16 +307,6 @@ int main(void)
 		SOURCE_TEST(a_directory_is_copied_and_the_original_left_alone),
 		SOURCE_TEST(a_directory_comes_with_rsync_too),
 		SOURCE_TEST(what_the_programs_say_is_the_reason),
-		SOURCE_TEST(a_branch_tag_or_commit_is_checked_out),
-		SOURCE_TEST(the_same_comes_through_the_cache),
-		SOURCE_TEST(
-			the_mirror_follows_what_is_new_and_what_is_rewritten),
-		SOURCE_TEST(a_commit_in_the_mirror_needs_no_server),
-		SOURCE_TEST(the_ref_may_stand_in_the_url),
-		SOURCE_TEST(no_such_ref_is_one_sentence),
-		SOURCE_TEST(
-			git_gets_no_options_and_runs_no_programs_from_a_url),
-		SOURCE_TEST(no_hook_of_a_template_runs),
 		SOURCE_TEST(sha256_of_a_tree_is_refused),
 		cmocka_unit_test(a_url_is_shown_without_user_and_password),
 		cmocka_unit_test(a_local_path_is_decoded_and_checked),

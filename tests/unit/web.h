@@ -9,7 +9,7 @@ struct web {
 	struct scratch *files; /* what it serves */
 	int stdin_fd;	       /* ends it when closed */
 	pid_t pid;
-	int port;
+	int port, tls_port, ftp_port;
 };
 
 static inline int web_start(struct web *web)
@@ -26,7 +26,8 @@ static inline int web_start(struct web *web)
 	close(from[1]);
 	web->stdin_fd = to[1];
 	answer = fdopen(from[0], "re");
-	if (answer == NULL || fscanf(answer, "%d%*c", &web->port) != 1)
+	if (answer == NULL || fscanf(answer, "%d %d %d%*c", &web->port,
+				     &web->tls_port, &web->ftp_port) != 3)
 		return -1;
 	return fclose(answer);
 }
