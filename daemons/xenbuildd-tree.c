@@ -26,10 +26,16 @@ enum {
  * is downloaded by make: what the tree would fetch (QEMU, SeaBIOS, iPXE, OVMF,
  * mini-os) comes from the system or is left out, and whatever tries all the
  * same fails at once. A tree without configure has a Makefile that knows what
- * to do, or is a hypervisor alone, with its configuration in xen/.config.
+ * to do, or is a hypervisor alone. One without xen/.config gets the features
+ * of the newest Xen that is there.
  */
 static const char default_build[] =
 	"set -e\n"
+	"if [ -e xen/Kconfig ]; then\n"
+	"	config=$(ls -t /boot/xen-*.config 2>/dev/null | head -n 1)\n"
+	"	[ -e xen/.config ] || [ -z \"$config\" ] || cp $config xen/.config\n"
+	"	make -C xen olddefconfig\n"
+	"fi\n"
 	"bios=/usr/share/seabios/bios-256k.bin\n"
 	"if [ -x configure ]; then\n"
 	"	if [ -e $bios ]; then seabios=--with-system-seabios=$bios\n"
@@ -44,7 +50,6 @@ static const char default_build[] =
 	"elif [ -e Makefile ]; then\n"
 	"	make\n"
 	"else\n"
-	"	make -C xen olddefconfig\n"
 	"	make -C xen\n"
 	"fi\n";
 
