@@ -31,6 +31,8 @@ static void assert_checked_out(const struct scratch *s, const char *ref,
 	assert_string_equal(got.result.commit, commit);
 	assert_string_equal(got.result.top, "tree");
 	assert_content(s, "work/tree/a", content);
+	/* Not the mirror, nor where that was at the time. */
+	sh(s, "[ \"$(git -C work/tree remote get-url origin)\" = file://$PWD/repo ]");
 }
 
 static void assert_all_refs(const struct scratch *s, bool cache)
