@@ -5,14 +5,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
-#include <zlib.h>
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "source/gunzip.h"
 
 enum {
 	IMAGE_BYTES_MAX = 64 * 1024 * 1024,
-	IMAGE_BYTES_FIRST = 1024 * 1024,
 	ID_BYTES_MAX = (BUILD_ID_MAX - 1) / 2,
 	/* Far more than any image has: looking at it stays quick. */
 	HEADERS_MAX = 128,
@@ -165,61 +164,11 @@ int build_id_find(const void *image, size_t length,
 	return err_set(e, -ENODATA, "it has no GNU build id");
 }
 
-/* ---- gzip -------------------------------------------------------------- */
+/* ---- files ------------------------------------------------------------- */
 
 static bool is_gzip(const char *bytes, size_t length)
 {
 	return length > 2 && memcmp(bytes, "\x1F\x8B", 2) == 0;
-}
-
-static void end_stream(z_stream *stream)
-{
-	inflateEnd(stream);
-}
-
-/* Room for more, twice as much each time. */
-static int grow(char **image, size_t *room, struct err *e)
-{
-	size_t next = *room == 0 ? IMAGE_BYTES_FIRST : *room * 2;
-	char *more;
-
-	if (next > IMAGE_BYTES_MAX)
-		return err_set(e, -EFBIG, "it unpacks to more than %d bytes",
-			       IMAGE_BYTES_MAX);
-	more = realloc(*image, next);
-	if (more == NULL)
-		return err_set(e, -ENOMEM, "out of memory");
-	*image = more;
-	*room = next;
-	return 0;
-}
-
-static int unpack(const char *bytes, size_t length, char **ret,
-		  size_t *ret_length, struct err *e)
-{
-	CLEANUP(end_stream) z_stream stream = { .avail_in = (uInt)length };
-	CLEANUP(freep) char *image = NULL;
-	size_t room = 0;
-	int code;
-
-	stream.next_in = (Bytef *)(uintptr_t)bytes;
-	code = inflateInit2(&stream, 16 + MAX_WBITS); /* gzip alone */
-	while (code == Z_OK) {
-		if (stream.total_out == room) {
-			int r = grow(&image, &room, e);
-
-			if (r < 0)
-				return r;
-		}
-		stream.next_out = (Bytef *)image + stream.total_out;
-		stream.avail_out = (uInt)(room - stream.total_out);
-		code = inflate(&stream, Z_NO_FLUSH);
-	}
-	if (code != Z_STREAM_END)
-		return err_set(e, -EBADMSG, "its gzip data is broken or cut off");
-	*ret = TAKE_PTR(image);
-	*ret_length = stream.total_out;
-	return 0;
 }
 
 static int read_image(int dir_fd, const char *name, char **ret, size_t *length,
@@ -232,7 +181,8 @@ static int read_image(int dir_fd, const char *name, char **ret, size_t *length,
 	if (r < 0)
 		return r;
 	if (is_gzip(packed, *length))
-		return unpack(packed, *length, ret, length, e);
+		return gunzip_bytes(packed, *length, IMAGE_BYTES_MAX, ret,
+				    length, e);
 	*ret = TAKE_PTR(packed);
 	return 0;
 }

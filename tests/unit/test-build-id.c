@@ -245,7 +245,7 @@ static void broken_gzip_is_told_apart(void **state)
 	put("cut.gz", packed, length - 9);
 	assert_int_equal(build_id_read(dir_fd, "cut.gz", hex, &e), -EBADMSG);
 	assert_string_equal(e.text,
-			    "cut.gz: its gzip data is broken or cut off");
+			    "cut.gz: the gzip data is cut short or broken");
 	packed[length / 2] ^= 0x55;
 	put("bad.gz", packed, length);
 	assert_int_equal(build_id_read(dir_fd, "bad.gz", hex, &e), -EBADMSG);
