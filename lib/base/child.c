@@ -303,6 +303,7 @@ static int fork_child(struct child *child, const struct child_spec *spec,
 {
 	CLEANUP(fd_close) int read_fd = -1;
 	CLEANUP(fd_close) int write_fd = -1;
+	bool forks = spec->function != NULL || spec->user != NULL;
 	int ends[2];
 
 	if (spec->function != NULL) {
@@ -315,13 +316,13 @@ static int fork_child(struct child *child, const struct child_spec *spec,
 	}
 	child->started_usec = loop_now_usec();
 	/* A program is started without a copy of our memory: half the time. */
-	child->pid = spec->function != NULL || spec->user != NULL ? fork() :
-								    vfork();
+	child->pid = forks ? fork() : vfork();
 	if (child->pid < 0)
 		return err_errno(e, "start %s", spec->name);
 	if (child->pid == 0)
 		child_exec(spec, child->group, write_fd);
-	setpgid(child->pid, child->pid);
+	if (forks) /* else it has done so itself by now */
+		setpgid(child->pid, child->pid);
 	child->answer_fd = TAKE_FD(read_fd);
 	return 0;
 }
