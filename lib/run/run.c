@@ -191,15 +191,17 @@ int run_create(int root_fd, const char *bytes, size_t length, const char *file,
 	CLEANUP(run_freep) struct run *run = run_alloc(root_fd);
 	CLEANUP(fd_close) int state_fd = -1;
 	CLEANUP(fd_close) int runs_fd = -1;
+	struct err missing = ERR_NONE;
 	char other[RUN_ID_MAX];
 	int r;
 
 	if (run == NULL)
 		return err_set(e, -ENOMEM, "out of memory");
-	r = run_current(root_fd, other, e);
+	r = run_current(root_fd, other, &missing);
+	if (r == 0)
+		return err_set(e, -EBUSY, "run %s is going on", other);
 	if (r != -ENOENT)
-		return r < 0 ? r :
-			       err_set(e, -EBUSY, "run %s is going on", other);
+		return err_set(e, r, "%s", missing.text);
 	run->control_bytes = malloc(length + 1);
 	if (run->control_bytes == NULL)
 		return err_set(e, -ENOMEM, "out of memory");
