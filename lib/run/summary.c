@@ -113,7 +113,8 @@ static void take_event(void *arg, const struct json *event)
 	if (strcmp(name, "end") == 0) {
 		copy_text(making->summary, event, "result");
 		copy_text(making->summary, event, "message");
-		copy_text(making->summary, event, "time");
+		json_set_string(making->summary, "ended",
+				json_get_string(event, "time", ""));
 	}
 }
 
