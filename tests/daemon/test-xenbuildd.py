@@ -472,6 +472,19 @@ class Test(unittest.TestCase):
         self.assertEqual(process.returncode, 0, output)
         self.assertEqual(self.machine.events("end"), [])
 
+    def test_a_stop_between_two_stages_is_a_stop(self) -> None:
+        m = self.machine
+        begun = m.directory / "begun"
+        m.request(boot_command=f"echo >{begun}; sleep 1")
+        process = self.start()
+        wait_until("the boot command", begun.exists)
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=30)
+        self.assertEqual(process.returncode, 0, output)
+        self.assertEqual(m.stages()[-1], "boot ok")
+        self.assertTrue(m.has(MARKER))
+        self.assertEqual(m.events("end"), [])
+
     def test_an_end_that_was_cut_off_is_brought_to_its_end(self) -> None:
         m = self.machine
         m.request(build_command="exit 1")
