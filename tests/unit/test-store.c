@@ -131,6 +131,36 @@ static void a_value_that_is_too_long_is_refused(void **state)
 	assert_null(value);
 }
 
+/* As a guest might, which has libraries of its own. */
+static void put_nul(struct fixture *f)
+{
+	static const char program[] =
+		"import sys; sys.path.insert(0, sys.argv[1].rsplit('/', 1)[0]); "
+		"import fakexen; "
+		"fakexen.Store(sys.argv[2]).write('/x', b'a\\0b')";
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		execlp("python3", "python3", "-B", "-c", program, server_path(),
+		       f->dir, NULL);
+		_exit(127);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+static void a_value_with_a_nul_byte_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	char *value = NULL;
+	struct err e = ERR_NONE;
+
+	put_nul(f);
+	assert_int_equal(store_read(f->store, "/x", 9, &value, &e), -EBADMSG);
+	assert_string_equal(e.text, "/x has a NUL byte");
+}
+
 static void a_missing_node_is_enoent(void **state)
 {
 	struct fixture *f = *state;
@@ -353,6 +383,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(what_was_written_is_read),
 		TEST(a_value_that_is_too_long_is_refused),
+		TEST(a_value_with_a_nul_byte_is_refused),
 		TEST(a_missing_node_is_enoent),
 		TEST(too_much_is_not_even_sent),
 		TEST(relative_paths_are_of_this_domain),
