@@ -12,8 +12,10 @@
 #include "base/notify.h"
 #include "base/text.h"
 #include "run/share.h"
+#include "source/source.h"
 
 enum {
+	CLEAN_LIMIT_S = 10 * 60,
 	DELIVER_LIMIT_S = 10 * 60,
 	BEGUN_LIMIT_S = 30, /* a share that hangs delays each test by this */
 	DELIVER_TRIES = 6, /* at the end, with growing pauses: 1, 2, 4, … s */
@@ -328,6 +330,34 @@ static void say_done(const struct job *job)
 	notify_status("Done: %zu of %zu tests good", good, fold->count);
 }
 
+static int clean_temp(void *arg, struct err *e)
+{
+	const struct job *job = arg;
+
+	return source_clean(job->testing.temp_fd, e);
+}
+
+/* Trees that a later one replaced: best removed at the end, in one go. */
+static void remove_trash(struct job *job)
+{
+	struct child_spec spec = CHILD_SPEC_NONE;
+	struct child_result result;
+	struct err e = ERR_NONE;
+
+	spec.name = "clean up";
+	spec.function = clean_temp;
+	spec.arg = job;
+	spec.limit_usec = CLEAN_LIMIT_S * UINT64_C(1000000);
+	if (child_run(job->loop, &spec, NULL, &result, &e) < 0)
+		journal_say(&job->testing.about, JOURNAL_PLAIN, LOG_WARNING,
+			    "Trash stays in %s: %s",
+			    job->testing.domain->tempdir, e.text);
+	else if (result.number < 0)
+		journal_say(&job->testing.about, JOURNAL_PLAIN, LOG_WARNING,
+			    "Trash stays in %s: %s",
+			    job->testing.domain->tempdir, result.message);
+}
+
 static int finish(struct job *job, struct err *e)
 {
 	struct err trouble = ERR_NONE;
@@ -349,6 +379,7 @@ static int finish(struct job *job, struct err *e)
 			    "Our copy of the control file stays: %s",
 			    trouble.text);
 	put_state(job, "done", &job->testing);
+	remove_trash(job);
 	return 0;
 }
 

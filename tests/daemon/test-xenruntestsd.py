@@ -185,6 +185,18 @@ class Once(Place):
         self.assertEqual(events(results / "record.jsonl", "domain")[0]["system"], "bare")
         self.assertEqual(events(results / "record.jsonl", "plan")[0]["tests"], ["hello", "fails", "killed", "slow"])
 
+    def test_trees_that_were_replaced_are_gone_at_the_end(self) -> None:
+        tree = self.dir / "hello"
+        tree.mkdir()
+        (tree / "file").write_text("1")
+        with tarfile.open(self.dir / "hello.tar", "w") as tarball:
+            tarball.add(tree, "hello")
+        results = self.results(self.once(
+            f"test1 = a\ntest2 = a\ntest3 = a\n[a]\nsource_url = {self.dir}/hello.tar\ntest_dir = hello\n"
+            "run_command = ls -A ..\n"))
+        self.assertIn(".", (results / "a.3/run.log").read_text())  # kept meanwhile
+        self.assertEqual([each.name for each in self.temp.iterdir()], ["hello"])
+
     def test_two_runs_in_one_second_are_two(self) -> None:
         text = "test1 = a\n[a]\nrun_command = true\n"
         first, second = self.results(self.once(text)), self.results(self.once(text))
