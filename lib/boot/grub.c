@@ -109,8 +109,28 @@ static int default_entry(int grub_fd, const struct grub_menu *menu,
 	return 0;
 }
 
+enum { FALLBACK_MAX = 256 };
+
+/* The default, or where that is in a submenu, the first plain entry. */
+static void name_fallback(const struct grub_menu *menu,
+			  const struct grub_entry *entry,
+			  char fallback[static FALLBACK_MAX])
+{
+	const char *name;
+
+	for (size_t i = 0; entry->parent != -1 && i < menu->count; i++)
+		if (menu->entries[i].parent == -1 &&
+		    !menu->entries[i].submenu && !menu->entries[i].xen)
+			entry = &menu->entries[i];
+	name = entry->id != NULL ? entry->id : entry->title;
+	/* "fallback" is a list of numbers, unless it names an entry. */
+	if (entry->parent == -1 && strlen(name) < FALLBACK_MAX &&
+	    strchr("0123456789", name[0]) == NULL)
+		strcpy(fallback, name);
+}
+
 static int check_default(int grub_fd, const struct grub_menu *menu,
-			 struct err *e)
+			 char fallback[static FALLBACK_MAX], struct err *e)
 {
 	const struct grub_entry *entry;
 	int r;
@@ -122,8 +142,10 @@ static int check_default(int grub_fd, const struct grub_menu *menu,
 		return err_set(e, -ENOENT,
 			       "/" GRUB_DIR "/" GRUB_CFG_NAME
 			       " has no entry to come back to");
-	if (!entry->xen)
+	if (!entry->xen) {
+		name_fallback(menu, entry, fallback);
 		return 0;
+	}
 	return err_set(e, -EINVAL,
 		       "GRUB's default entry \"%s\" is Xen: the machine would not come back to plain Linux; set XEN_OVERRIDE_GRUB_DEFAULT=0 in /etc/default/grub.d/xen.cfg (or another GRUB_DEFAULT) and run update-grub",
 		       entry->title);
@@ -136,6 +158,7 @@ struct ground {
 	char root[4096];
 	struct grub_place place;
 	struct kernel kernel;
+	char fallback[FALLBACK_MAX];
 };
 
 static void ground_done(struct ground *ground)
@@ -143,17 +166,17 @@ static void ground_done(struct ground *ground)
 	fd_close(&ground->grub_fd);
 }
 
-static int check_files(const struct boot_plan *plan, int grub_fd,
+static int check_files(const struct boot_plan *plan, struct ground *ground,
 		       struct err *e)
 {
 	CLEANUP(menu_done) struct grub_menu menu = GRUB_MENU_NONE;
 	int r;
 
-	r = read_menu(grub_fd, &menu, e);
+	r = read_menu(ground->grub_fd, &menu, e);
 	if (r == 0)
 		r = check_menu(&menu, plan->entry == NULL, e);
 	if (r == 0)
-		r = check_default(grub_fd, &menu, e);
+		r = check_default(ground->grub_fd, &menu, ground->fallback, e);
 	return r;
 }
 
@@ -175,13 +198,13 @@ static int survey(const struct boot_plan *plan, struct ground *ground,
 {
 	int r;
 
-	ground->grub_fd = -1;
+	*ground = (struct ground){ .grub_fd = -1 };
 	r = root_path(plan->root_fd, ground->root, sizeof(ground->root), e);
 	if (r == 0)
 		r = file_open_dir(plan->root_fd, GRUB_DIR, &ground->grub_fd,
 				  e);
 	if (r == 0)
-		r = check_files(plan, ground->grub_fd, e);
+		r = check_files(plan, ground, e);
 	if (r == 0)
 		r = check_tools(plan, e);
 	if (r == 0)
@@ -243,7 +266,8 @@ static int make_entry(const struct boot_plan *plan, const struct ground *ground,
 		r = grub_settings_ours(&settings, plan->stay, e);
 	if (r == 0)
 		r = grub_entry_make(plan->hypervisor, &ground->kernel,
-				    &ground->place, &settings, &entry, e);
+				    &ground->place, &settings,
+				    ground->fallback, &entry, e);
 	if (r == 0)
 		r = check_script(plan, entry, e);
 	if (r == 0)

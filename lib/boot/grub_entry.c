@@ -186,13 +186,24 @@ static void put_words(FILE *to, const char *words)
 	}
 }
 
+/* Only in the boot that is ours: "default" is then what next_entry was. */
+static void put_fallback(FILE *to, const char *fallback)
+{
+	if (fallback[0] == '\0')
+		return;
+	fputs("if [ \"${default}\" = " GRUB_ENTRY " ]; then\n"
+	      "\tset fallback=",
+	      to);
+	put_quoted(to, fallback);
+	fputs("\nfi\n", to);
+}
+
 static void put_entry(FILE *to, const char *hypervisor,
 		      const struct kernel *kernel,
 		      const struct grub_place *place,
 		      const struct grub_settings *settings)
 {
-	fputs("# Written by xenbuildd for one boot; it is replaced with the next run.\n"
-	      "menuentry 'Xentest: the Xen under test' --class xen --unrestricted --id " GRUB_ENTRY
+	fputs("menuentry 'Xentest: the Xen under test' --class xen --unrestricted --id " GRUB_ENTRY
 	      " {\n"
 	      "\tinsmod gzio\n",
 	      to);
@@ -227,8 +238,8 @@ static void put_entry(FILE *to, const char *hypervisor,
 
 int grub_entry_make(const char *hypervisor, const struct kernel *kernel,
 		    const struct grub_place *place,
-		    const struct grub_settings *settings, char **ret,
-		    struct err *e)
+		    const struct grub_settings *settings, const char *fallback,
+		    char **ret, struct err *e)
 {
 	size_t length;
 	char *text = NULL;
@@ -241,6 +252,9 @@ int grub_entry_make(const char *hypervisor, const struct kernel *kernel,
 	to = open_memstream(&text, &length);
 	if (to == NULL)
 		return err_errno(e, "make a menu entry");
+	fputs("# Written by xenbuildd for one boot; it is replaced with the next run.\n",
+	      to);
+	put_fallback(to, fallback);
 	put_entry(to, hypervisor, kernel, place, settings);
 	if (fclose(to) != 0) {
 		free(text);

@@ -107,6 +107,9 @@ static void the_next_boot_and_only_that_is_ours(void **state)
 	static const char expected[] =
 		"### BEGIN xentest ###\n"
 		"# Written by xenbuildd for one boot; it is replaced with the next run.\n"
+		"if [ \"${default}\" = xentest ]; then\n"
+		"\tset fallback='gnulinux-simple-9a5f6d3e-2f0b-4c1d-8e57-77e11c0de001'\n"
+		"fi\n"
 		"menuentry 'Xentest: the Xen under test' --class xen --unrestricted --id xentest {\n"
 		"\tinsmod gzio\n"
 		"\tinsmod part_gpt\n"
@@ -161,6 +164,28 @@ static void what_else_stands_in_custom_cfg_stays(void **state)
 	assert_int_equal(fstatat(root->fd, "boot/grub/custom.cfg", &st, 0), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
 	next_entry_is(root, "");
+}
+
+static void what_cannot_be_loaded_falls_back_to_plain_linux(void **state)
+{
+	struct root *root = *state;
+	CLEANUP(freep) char *custom = NULL;
+	struct err e = ERR_NONE;
+
+	/* The default is in a submenu, which fallback cannot name. */
+	root_put(root, "boot/grub/grubenv", ENVIRONMENT "saved_entry=1>1\n",
+		 0644);
+	assert_int_equal(grub_arm(&root->plan, &e), 0);
+	root_has(root, "boot/grub/custom.cfg",
+		 "\tset fallback='gnulinux-simple-9a5f6d3e");
+	/* A number would be taken for an index. */
+	root_put(root, "boot/grub/grub.cfg",
+		 "set default=${next_entry}\nsource /custom.cfg\n"
+		 "menuentry '6.1 of Linux' {\n}\n",
+		 0644);
+	assert_int_equal(grub_arm(&root->plan, &e), 0);
+	custom = root_get(root, "boot/grub/custom.cfg");
+	assert_null(strstr(custom, "fallback"));
 }
 
 static void disarming_leaves_no_trace(void **state)
@@ -442,6 +467,7 @@ int main(void)
 		TEST(a_check_changes_nothing),
 		TEST(the_next_boot_and_only_that_is_ours),
 		TEST(what_else_stands_in_custom_cfg_stays),
+		TEST(what_cannot_be_loaded_falls_back_to_plain_linux),
 		TEST(disarming_leaves_no_trace),
 		TEST(another_ones_next_entry_is_not_forgotten),
 		TEST(custom_cfg_with_half_of_ours_needs_a_person),
