@@ -206,12 +206,14 @@ static void a_newer_request_stays(void **state)
 {
 	struct scratch *s = *state;
 	CLEANUP(run_freep) struct run *run = created(s);
+	char newer[] = CONTROL;
 	struct err e = ERR_NONE;
 
 	make_dirs(s, "etc/xen");
-	put(s, "etc/xen/xentest.conf", "another");
+	memcpy(strstr(newer, "bob13"), "bob14", 5); /* as long as ours */
+	put(s, "etc/xen/xentest.conf", newer);
 	assert_int_equal(run_end(run, "failed", "so it goes", &e), 0);
-	assert_content(s, "etc/xen/xentest.conf", "another");
+	assert_content(s, "etc/xen/xentest.conf", newer);
 }
 
 /* A power cut within run_end() leads there again. */
