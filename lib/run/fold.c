@@ -158,6 +158,24 @@ static const char *signal_name(int number)
 	return number > 0 && number < 65 ? strsignal(number) : "unknown";
 }
 
+/* sh(1) exits with 128 and a signal's number when its last command died of it. */
+static void describe_exit(const struct fold_entry *entry,
+			  char buffer[static 320])
+{
+	int by_signal = entry->exit_status - 128;
+	const char *expected = !entry->expected_known ? "" :
+			       entry->expected	      ? " (as expected)" :
+							" (not as expected)";
+
+	if (by_signal > 0 && by_signal < 65)
+		snprintf(buffer, 320, "exit status %d%s, 128 + signal %d (%s)",
+			 entry->exit_status, expected, by_signal,
+			 signal_name(by_signal));
+	else
+		snprintf(buffer, 320, "exit status %d%s", entry->exit_status,
+			 expected);
+}
+
 static void describe(const struct fold_entry *entry, char buffer[static 320])
 {
 	switch (entry->state) {
@@ -168,10 +186,7 @@ static void describe(const struct fold_entry *entry, char buffer[static 320])
 		snprintf(buffer, 320, "not ended");
 		break;
 	case FOLD_EXITED:
-		snprintf(buffer, 320, "exit status %d%s", entry->exit_status,
-			 !entry->expected_known ? "" :
-			 entry->expected	? " (as expected)" :
-						  " (not as expected)");
+		describe_exit(entry, buffer);
 		break;
 	case FOLD_SIGNALED:
 		snprintf(buffer, 320, "signal %d (%s)", entry->term_signal,
