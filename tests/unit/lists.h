@@ -137,6 +137,16 @@ static inline void assert_ended(const struct fixture *f, size_t entry,
 		fold_describe(&f->testing.fold->entries[entry], buffer), words);
 }
 
+/* For what depends on how busy the machine is. */
+static inline void assert_begins(const struct fixture *f, size_t entry,
+				 const char *words)
+{
+	char buffer[320];
+
+	fold_describe(&f->testing.fold->entries[entry], buffer);
+	assert_memory_equal(buffer, words, strlen(words));
+}
+
 /* The record says the same as what was folded on the way. */
 static inline void assert_recorded(const struct fixture *f)
 {

@@ -172,7 +172,7 @@ static void a_capture_that_hangs_is_ended(void **state)
 	assert_int_equal(
 		child_capture(f->loop, argv, 100000, 100, NULL, NULL, &f->e),
 		-EPROTO);
-	assert_string_equal(f->e.text, "sleep: timed out after 0.1s");
+	assert_memory_equal(f->e.text, "sleep: timed out after ", 23);
 }
 
 static void a_capture_of_a_missing_program_says_so(void **state)

@@ -61,7 +61,7 @@ static void each_end_of_a_command_is_recorded(void **state)
 	       "[wrong]\nrun_command = true\nexpect = 3\n");
 	assert_ended(f, 0, "exit status 3");
 	assert_ended(f, 1, "signal 11 (Segmentation fault)");
-	assert_ended(f, 2, "timed out after 1.0s");
+	assert_begins(f, 2, "timed out after ");
 	assert_ended(f, 3, "exit status 4 (as expected)");
 	assert_ended(f, 4, "exit status 0 (not as expected)");
 	assert_true(fold_is_good(&f->testing.fold->entries[3]));
@@ -147,7 +147,7 @@ static void a_build_that_takes_too_long_is_ended(void **state)
 
 	run(f, "test1 = LTP\n[LTP]\nbuild_command = sleep 60\n"
 	       "build_timeout = 1\nrun_command = touch ran\n");
-	assert_ended(f, 0, "build failed: timed out after 1.0s");
+	assert_begins(f, 0, "build failed: timed out after ");
 	assert_false(exists(f->scratch, "temp/ran"));
 }
 
