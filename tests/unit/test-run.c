@@ -156,6 +156,7 @@ static void only_one_process_takes_a_run_up(void **state)
 	struct run *other = NULL;
 	struct err e = ERR_NONE;
 
+	assert_non_null(run);
 	assert_int_equal(run_load(s->fd, &other, NULL, NULL, &e), -EBUSY);
 	assert_null(other);
 }
