@@ -27,7 +27,9 @@ static void say_good(const char *file, const struct control *control,
 	printf("%s is good: %zu domain%s, %zu test%s to run, ",
 	       name == NULL ? "?" : name, control->domain_count,
 	       plural(control->domain_count), entries, plural(entries));
-	if (tree == NULL)
+	if (control->preferences.tree_missing)
+		printf("no xen-tree, so for \"xenruntestsd --once\" only");
+	else if (tree == NULL)
 		printf("no Xen to build");
 	else
 		printf("builds %s", tree->name);

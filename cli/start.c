@@ -42,6 +42,10 @@ static int load(const char *file, struct request *request, struct err *e)
 	r = control_load(request->bytes, request->length, file, &report,
 			 &control, e);
 	control_report_print(&report, stderr);
+	if (r == 0 && control->preferences.tree_missing)
+		r = err_set(e, -EINVAL,
+			    "%s: [Preferences] xen-tree is missing; name a location, or say none to boot the Xen that is there",
+			    file);
 	return r < 0 ? cli_fail(e) : CLI_GOOD;
 }
 
