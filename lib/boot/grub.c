@@ -109,28 +109,30 @@ static int default_entry(int grub_fd, const struct grub_menu *menu,
 	return 0;
 }
 
-enum { FALLBACK_MAX = 256 };
-
-/* The default, or where that is in a submenu, the first plain entry. */
-static void name_fallback(const struct grub_menu *menu,
-			  const struct grub_entry *entry,
-			  char fallback[static FALLBACK_MAX])
+/*
+ * The number of the default entry, or where that is in a submenu, of the first
+ * plain one; -1 without any.
+ */
+static int number_fallback(const struct grub_menu *menu,
+			   const struct grub_entry *wanted)
 {
-	const char *name;
+	int number = -1;
 
-	for (size_t i = 0; entry->parent != -1 && i < menu->count; i++)
-		if (menu->entries[i].parent == -1 &&
-		    !menu->entries[i].submenu && !menu->entries[i].xen)
-			entry = &menu->entries[i];
-	name = entry->id != NULL ? entry->id : entry->title;
-	/* "fallback" is a list of numbers, unless it names an entry. */
-	if (entry->parent == -1 && strlen(name) < FALLBACK_MAX &&
-	    strchr("0123456789", name[0]) == NULL)
-		strcpy(fallback, name);
+	for (size_t i = 0; i < menu->count; i++) {
+		const struct grub_entry *entry = &menu->entries[i];
+
+		if (entry->parent != -1)
+			continue;
+		number++;
+		if (wanted->parent == -1 ? entry == wanted :
+					   !entry->submenu && !entry->xen)
+			return number;
+	}
+	return -1;
 }
 
 static int check_default(int grub_fd, const struct grub_menu *menu,
-			 char fallback[static FALLBACK_MAX], struct err *e)
+			 int *fallback, struct err *e)
 {
 	const struct grub_entry *entry;
 	int r;
@@ -143,7 +145,7 @@ static int check_default(int grub_fd, const struct grub_menu *menu,
 			       "/" GRUB_DIR "/" GRUB_CFG_NAME
 			       " has no entry to come back to");
 	if (!entry->xen) {
-		name_fallback(menu, entry, fallback);
+		*fallback = number_fallback(menu, entry);
 		return 0;
 	}
 	return err_set(e, -EINVAL,
@@ -158,7 +160,7 @@ struct ground {
 	char root[4096];
 	struct grub_place place;
 	struct kernel kernel;
-	char fallback[FALLBACK_MAX];
+	int fallback; /* number of an entry, or -1 */
 };
 
 static void ground_done(struct ground *ground)
@@ -176,7 +178,7 @@ static int check_files(const struct boot_plan *plan, struct ground *ground,
 	if (r == 0)
 		r = check_menu(&menu, plan->entry == NULL, e);
 	if (r == 0)
-		r = check_default(ground->grub_fd, &menu, ground->fallback, e);
+		r = check_default(ground->grub_fd, &menu, &ground->fallback, e);
 	return r;
 }
 
@@ -198,7 +200,7 @@ static int survey(const struct boot_plan *plan, struct ground *ground,
 {
 	int r;
 
-	*ground = (struct ground){ .grub_fd = -1 };
+	*ground = (struct ground){ .grub_fd = -1, .fallback = -1 };
 	r = root_path(plan->root_fd, ground->root, sizeof(ground->root), e);
 	if (r == 0)
 		r = file_open_dir(plan->root_fd, GRUB_DIR, &ground->grub_fd,

@@ -187,15 +187,14 @@ static void put_words(FILE *to, const char *words)
 }
 
 /* Only in the boot that is ours: "default" is then what next_entry was. */
-static void put_fallback(FILE *to, const char *fallback)
+static void put_fallback(FILE *to, int fallback)
 {
-	if (fallback[0] == '\0')
-		return;
-	fputs("if [ \"${default}\" = " GRUB_ENTRY " ]; then\n"
-	      "\tset fallback=",
-	      to);
-	put_quoted(to, fallback);
-	fputs("\nfi\n", to);
+	if (fallback >= 0)
+		fprintf(to,
+			"if [ \"${default}\" = " GRUB_ENTRY " ]; then\n"
+			"\tset fallback=%d\n"
+			"fi\n",
+			fallback);
 }
 
 static void put_entry(FILE *to, const char *hypervisor,
@@ -238,7 +237,7 @@ static void put_entry(FILE *to, const char *hypervisor,
 
 int grub_entry_make(const char *hypervisor, const struct kernel *kernel,
 		    const struct grub_place *place,
-		    const struct grub_settings *settings, const char *fallback,
+		    const struct grub_settings *settings, int fallback,
 		    char **ret, struct err *e)
 {
 	size_t length;

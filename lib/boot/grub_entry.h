@@ -42,19 +42,20 @@ int grub_place_check(const struct grub_place *place, struct err *e);
  * grub_entry_make() - the text of our menu entry
  * @hypervisor: "/boot/NAME"
  * @settings:   options as words of a GRUB script
- * @fallback:   title or id of the entry that GRUB tries when it cannot even
- *              load this one, instead of waiting at its menu; "": none
+ * @fallback:   number of the entry that GRUB takes when it cannot even load
+ *              this one, instead of waiting at its menu; -1: none
  * @ret:        whole lines; the caller's
  *
  * Anybody at the console may choose it, also when the menu has a password: it
  * is to boot with nobody there.
  *
  * Return: 0, -EINVAL for a hypervisor outside /boot, -ENOMEM.
- * Source: the GRUB manual, "fallback"; 20_linux_xen for the rest.
+ * Source: the GRUB manual, "fallback" (2.06 takes numbers alone, measured);
+ * /etc/grub.d/20_linux_xen for the rest.
  */
 int grub_entry_make(const char *hypervisor, const struct kernel *kernel,
 		    const struct grub_place *place,
-		    const struct grub_settings *settings, const char *fallback,
+		    const struct grub_settings *settings, int fallback,
 		    char **ret, struct err *e);
 
 #endif
