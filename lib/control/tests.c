@@ -115,12 +115,36 @@ static void check_test_name(struct checker *checker,
 		why = "\"/\" in it";
 	else if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
 		why = "a directory of its own";
+	else if (strcmp(name, "record.jsonl") == 0 ||
+		 strcmp(name, "console.log") == 0)
+		why = "a file of the domain's is called so";
 	for (const char *c = name; *c != '\0' && why == NULL; c++)
 		if ((unsigned char)*c < ' ' || *c == '\x7F')
 			why = "a control character in it";
 	if (why != NULL)
 		report_error(checker->report, section->line, format, name, what,
 			     why);
+}
+
+/* The second time that LTP runs its results lie in LTP.2. */
+static void check_numbered_name(struct checker *checker,
+				const struct section *section)
+{
+	const char *name = section->node.name;
+	const char *dot = strrchr(name, '.');
+	char other[TEST_NAME_MAX + 1];
+
+	if (dot == NULL || dot == name || dot[1] == '\0' ||
+	    dot[1 + strspn(dot + 1, "0123456789")] != '\0' ||
+	    strlen(name) > TEST_NAME_MAX)
+		return;
+	snprintf(other, sizeof(other), "%.*s", (int)(dot - name), name);
+	if (check_test_named(checker, other) != NULL)
+		report_error(checker->report, section->line,
+			     "[" REPORT_NAME
+			     "] is what results of [" REPORT_NAME
+			     "] are called when it runs again",
+			     name, other);
 }
 
 /* log_dir is emptied before each run: not with the unpacked source in it. */
@@ -154,6 +178,7 @@ static void check_test(struct checker *checker, struct section *section,
 		check_missing(checker, section, "test_dir",
 			      " beside source_url");
 	check_log_dir(checker, section, test);
+	check_numbered_name(checker, section);
 }
 
 void check_tests(struct checker *checker)

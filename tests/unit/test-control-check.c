@@ -345,6 +345,19 @@ static void a_tests_name_must_do_for_a_directory(void **state)
 	}
 }
 
+static void results_of_two_tests_never_share_a_directory(void **state)
+{
+	(void)state;
+	assert_says(
+		IN_TEST "[a]\nrun_command=x\n[a.2]\nrun_command=x\n",
+		"f:12: error: [a.2] is what results of [a] are called when it runs again\n");
+	assert_says(IN_TEST "[b.2]\nrun_command=x\n[b.x]\nrun_command=x\n",
+		    "");
+	assert_says(
+		IN_TEST "[record.jsonl]\nrun_command=x\n",
+		"f:10: error: [record.jsonl] cannot name a test's directory: a file of the domain's is called so\n");
+}
+
 static void logs_are_not_emptied_over_the_unpacked_source(void **state)
 {
 	(void)state;
@@ -509,6 +522,7 @@ int main(void)
 		cmocka_unit_test(a_host_name_is_one_and_belongs_to_one_domain),
 		cmocka_unit_test(a_path_that_must_be_absolute_is),
 		cmocka_unit_test(a_tests_name_must_do_for_a_directory),
+		cmocka_unit_test(results_of_two_tests_never_share_a_directory),
 		cmocka_unit_test(logs_are_not_emptied_over_the_unpacked_source),
 		cmocka_unit_test(names_that_are_nearly_special_get_a_warning),
 		cmocka_unit_test(a_key_that_nothing_uses_gets_a_warning),
