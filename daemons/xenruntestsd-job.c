@@ -34,6 +34,8 @@ static void put_state(const struct job *job, const char *state,
 		return;
 	json_set_string(object, "run", job->run);
 	json_set_string(object, "state", state);
+	if (testing != NULL)
+		json_set_string(object, "domain", testing->domain->name);
 	if (testing != NULL && testing->step != NULL) {
 		json_set_string(object, "test", testing->about.test);
 		json_set_string(object, "step", testing->step);

@@ -298,6 +298,27 @@ static int prepare_tree(struct child *child, struct err *e)
 			   &child->exit_source, e);
 }
 
+static pid_t start_copy(const struct child_spec *spec,
+			const struct cgroup *group, int answer_fd)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		child_exec(spec, group, answer_fd);
+	return pid;
+}
+
+/* Without a copy of our memory: half the time. Nothing here may change. */
+static pid_t start_program(const struct child_spec *spec,
+			   const struct cgroup *group)
+{
+	pid_t pid = vfork();
+
+	if (pid == 0)
+		child_exec(spec, group, -1);
+	return pid;
+}
+
 static int fork_child(struct child *child, const struct child_spec *spec,
 		      struct err *e)
 {
@@ -315,12 +336,10 @@ static int fork_child(struct child *child, const struct child_spec *spec,
 		fflush(NULL);
 	}
 	child->started_usec = loop_now_usec();
-	/* A program is started without a copy of our memory: half the time. */
-	child->pid = forks ? fork() : vfork();
+	child->pid = forks ? start_copy(spec, child->group, write_fd) :
+			     start_program(spec, child->group);
 	if (child->pid < 0)
 		return err_errno(e, "start %s", spec->name);
-	if (child->pid == 0)
-		child_exec(spec, child->group, write_fd);
 	if (forks) /* else it has done so itself by now */
 		setpgid(child->pid, child->pid);
 	child->answer_fd = TAKE_FD(read_fd);

@@ -8,8 +8,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* Run @function on the variable's address when its scope ends. */
-#define CLEANUP(function) __attribute__((cleanup(function)))
+/*
+ * Run @function on the variable's address when its scope ends; that may be
+ * all that the variable is for.
+ */
+#define CLEANUP(function) __attribute__((cleanup(function), unused))
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
