@@ -109,7 +109,7 @@ def whole_tree_is_installed(chroot: Chroot) -> None:
     tag = "xt" + run_dir.name.rsplit("-", 1)[1]
     output = chroot.check(
         f"gzip -t /boot/xen-*-{tag}.gz && ls -l /boot && "
-        f"readelf -n /usr/local/lib/debug/xen-syms-*-{tag} && "
+        f"readelf -n /usr/lib/debug/xen-syms-*-{tag} && "
         "ldd /usr/local/sbin/xl && find /usr/local -type f -perm -u+x && "
         "ls /usr/local/lib/systemd/system /usr/local/lib/xen/boot"
     )
