@@ -9,7 +9,11 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "base/writer.h"
 #include "boot/marker.h"
+
+/* The path unit calls us for the first byte of a slow copy. */
+enum { WRITER_LIMIT_S = 60 };
 
 #define REJECTED PATH_REQUEST ".rejected"
 #define REJECTED_LOG PATH_REQUEST ".rejected.log"
@@ -161,6 +165,10 @@ static int take_new(struct build *build, struct err *e)
 	r = file_make_dirs(build->root_fd, PATH_REQUEST_DIR, 0755, &dir_fd, e);
 	if (r < 0)
 		return r;
+	r = writer_wait(build->loop, dir_fd, PATH_REQUEST,
+			WRITER_LIMIT_S * UINT64_C(1000000), e);
+	if (r < 0)
+		return r;
 	r = file_read(dir_fd, PATH_REQUEST, CONTROL_BYTES_MAX, &bytes, &length,
 		      e);
 	if (r == -ENOENT) {
@@ -237,6 +245,10 @@ int request_take(struct build *build, const char *file, struct err *e)
 	int r;
 
 	r = lock(build, e);
+	if (r == -EBUSY && file == NULL) {
+		say(build, LOG_INFO, e->text);
+		return 0; /* the path unit saw what `xenbuildd FILE` copied */
+	}
 	if (r < 0)
 		return r;
 	current = run_current(build->root_fd, id, &none);
