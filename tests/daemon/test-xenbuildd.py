@@ -507,11 +507,20 @@ class Test(unittest.TestCase):
         self.assertEqual(m.current(), "")
         self.assertFalse(m.has(REQUEST))
 
-    def test_a_second_xenbuildd_is_refused(self) -> None:
+    def test_a_second_xenbuildd_leaves_the_request_to_the_first(self) -> None:
         self.building()
         status, output = self.machine.run()
-        self.assertEqual(status, 1)
+        self.assertEqual(status, 0, output)
         self.assertIn("another xenbuildd is at work", output)
+        self.assertTrue(alive(self.build_pid))
+
+    def test_a_file_beside_a_xenbuildd_at_work_is_refused(self) -> None:
+        self.building()
+        before = (self.machine.root / REQUEST).read_bytes()
+        status, output = self.machine.run("/etc/hostname")
+        self.assertEqual(status, 1, output)
+        self.assertIn("another xenbuildd is at work", output)
+        self.assertEqual((self.machine.root / REQUEST).read_bytes(), before)
         self.assertTrue(alive(self.build_pid))
 
     # ---- by hand ---------------------------------------------------------
