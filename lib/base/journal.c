@@ -75,13 +75,20 @@ static bool stderr_is_journal(void)
 	       st.st_ino == inode;
 }
 
-static void to_stderr(const struct journal *about, const char *sentence)
+/* "demo-pv1: hello: " in front: a reader of the journal sees no fields. */
+__attribute__((format(printf, 2, 0))) static char *
+whole_sentence(const struct journal *about, const char *format, va_list args)
 {
 	const char *domain = about->domain == NULL ? "" : about->domain;
 	const char *test = about->test == NULL ? "" : about->test;
+	CLEANUP(freep) char *sentence = NULL;
 
-	fprintf(stderr, "%s%s%s%s%s\n", domain, domain[0] == '\0' ? "" : ": ",
-		test, test[0] == '\0' ? "" : ": ", sentence);
+	if (vasprintf(&sentence, format, args) < 0) {
+		sentence = NULL;
+		return NULL;
+	}
+	return text_format("%s%s%s%s%s", domain, domain[0] == '\0' ? "" : ": ",
+			   test, test[0] == '\0' ? "" : ": ", sentence);
 }
 
 enum { FIELDS_MAX = 8 };
@@ -113,15 +120,12 @@ void journal_say(const struct journal *about, enum journal_message message,
 	CLEANUP(freep) char *sentence = NULL;
 	struct fields fields = { .count = 0 };
 	va_list args;
-	int length;
 
 	va_start(args, format);
-	length = vasprintf(&sentence, format, args);
+	sentence = whole_sentence(about, format, args);
 	va_end(args);
-	if (length < 0) {
-		sentence = NULL;
+	if (sentence == NULL)
 		return;
-	}
 	add_field(&fields, "MESSAGE", sentence);
 	add_field(&fields, "PRIORITY", level);
 	add_field(&fields, "MESSAGE_ID", journal_message_id(message));
@@ -133,5 +137,5 @@ void journal_say(const struct journal *about, enum journal_message message,
 	for (int i = 0; i < fields.count; i++)
 		free(fields.iov[i].iov_base);
 	if (!stderr_is_journal())
-		to_stderr(about, sentence);
+		fprintf(stderr, "%s\n", sentence);
 }

@@ -315,7 +315,7 @@ class InDomain(Place):
         self.assertEqual((self.own / RUN / "a/run.log").read_text(), "ran\n")
         self.assertTrue((self.own / RUN / "a/logs/x").exists())
         self.assertFalse((self.own / "xentests.conf").exists())
-        self.assertEqual(self.state(), {"run": RUN, "state": "done", "index": 2, "count": 2})
+        self.assertEqual(self.state(), {"run": RUN, "state": "done", "domain": "bob13", "index": 2, "count": 2})
         # The record stays here too; the results went.
         local = self.root / "var/lib/xentest/runs" / RUN / "bob13"
         self.assertEqual([each.name for each in local.iterdir()], ["record.jsonl"])
@@ -418,7 +418,7 @@ class InDomain(Place):
         self.announce(text)
         process = self.daemon()
         wait_until("b is told", lambda: self.state().get("test") == "b")
-        self.assertEqual(self.state(), {"run": RUN, "state": "testing", "test": "b", "step": "run", "iteration": 1,
+        self.assertEqual(self.state(), {"run": RUN, "state": "testing", "domain": "bob13", "test": "b", "step": "run", "iteration": 1,
                                         "index": 2, "count": 2})
         # What has ended is in the share while the next one runs.
         self.assertEqual(outcomes(self.record), ["a exited 0"])

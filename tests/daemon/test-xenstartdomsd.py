@@ -294,7 +294,8 @@ class InDom0(Case):
 
     def test_run_timeout_begins_with_no_other_guest(self) -> None:
         m = self.machine
-        m.preferences.append("run_timeout = 1")
+        # Long enough for two xl to be called on a busy machine.
+        m.preferences.append("run_timeout = 10")
         for n in range(4):
             m.guest(f"guest{n}", GOOD, fake_create="hang")
         m.make_run()
