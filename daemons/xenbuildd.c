@@ -2,7 +2,6 @@
 #include "xenbuildd.h"
 
 #include <fcntl.h>
-#include <getopt.h>
 #include <signal.h>
 #include <string.h>
 #include <syslog.h>
@@ -11,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/notify.h"
+#include "options.h"
 #include "base/text.h"
 
 static const char usage[] =
@@ -47,75 +47,30 @@ static const struct {
 
 /* ---- the command line -------------------------------------------------- */
 
-struct options {
-	const char *check;
-	const char *dump;
-	const char *root;
+struct arguments {
+	struct options common;
 	const char *file;
 	bool no_reboot;
-	int exit_status; /* when there is nothing else to do, else -1 */
 };
 
-enum { OPT_CHECK = 1, OPT_DUMP, OPT_ROOT, OPT_NO_REBOOT, OPT_HELP,
-       OPT_VERSION };
+enum { OPTION_NO_REBOOT = OPTION_OWN };
 
-static const struct option long_options[] = {
-	{ "check", required_argument, NULL, OPT_CHECK },
-	{ "dump", required_argument, NULL, OPT_DUMP },
-	{ "root", required_argument, NULL, OPT_ROOT },
-	{ "no-reboot", no_argument, NULL, OPT_NO_REBOOT },
-	{ "help", no_argument, NULL, OPT_HELP },
-	{ "version", no_argument, NULL, OPT_VERSION },
+static const struct option table[] = {
+	OPTIONS_COMMON,
+	{ "no-reboot", no_argument, NULL, OPTION_NO_REBOOT },
 	{ 0 },
 };
 
-static void take_option(struct options *options, int option)
+static void take_arguments(struct arguments *arguments, int argc, char *argv[])
 {
-	switch (option) {
-	case OPT_CHECK:
-		options->check = optarg;
-		break;
-	case OPT_DUMP:
-		options->dump = optarg;
-		break;
-	case OPT_ROOT:
-		options->root = optarg;
-		break;
-	case OPT_NO_REBOOT:
-		options->no_reboot = true;
-		break;
-	case OPT_HELP:
-		fputs(usage, stdout);
-		options->exit_status = 0;
-		break;
-	case OPT_VERSION:
-		puts("xenbuildd " XENTEST_VERSION);
-		options->exit_status = 0;
-		break;
-	default:
-		options->exit_status = 2;
-	}
-}
-
-static void take_options(struct options *options, int argc, char *argv[])
-{
-	int option;
-
-	*options = (struct options){ .root = "/", .exit_status = -1 };
-	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1)
-		take_option(options, option);
-	if (options->exit_status >= 0)
-		return;
+	*arguments = (struct arguments){
+		.common = OPTIONS("xenbuildd", usage),
+	};
+	while (options_next(&arguments->common, argc, argv, table) != -1)
+		arguments->no_reboot = true;
 	if (optind + 1 == argc)
-		options->file = argv[optind++];
-	if (optind < argc) {
-		fputs(usage, stderr);
-		options->exit_status = 2;
-	} else if (options->check != NULL) {
-		options->exit_status = control_check_main(options->check);
-	} else if (options->dump != NULL) {
-		options->exit_status = control_dump_main(options->dump);
-	}
+		arguments->file = argv[optind++];
+	options_finish(&arguments->common, optind == argc);
 }
 
 /* ---- the stages -------------------------------------------------------- */
@@ -236,16 +191,16 @@ static int take_root(struct build *build, const char *root, struct err *e)
 	return 0;
 }
 
-static int run(struct build *build, const struct options *options,
+static int run(struct build *build, const struct arguments *arguments,
 	       struct err *e)
 {
 	CLEANUP(loop_source_freep) struct loop_source *term = NULL;
 	CLEANUP(loop_source_freep) struct loop_source *interrupt = NULL;
 	int r;
 
-	r = file_open_dir(AT_FDCWD, options->root, &build->root_fd, e);
+	r = file_open_dir(AT_FDCWD, arguments->common.root, &build->root_fd, e);
 	if (r == 0)
-		r = take_root(build, options->root, e);
+		r = take_root(build, arguments->common.root, e);
 	if (r == 0)
 		r = loop_new(&build->loop, e);
 	if (r == 0)
@@ -258,7 +213,7 @@ static int run(struct build *build, const struct options *options,
 	cgroup_prepare();
 	/* Nobody waits for a build of hours. */
 	notify_ready();
-	r = request_take(build, options->file, e);
+	r = request_take(build, arguments->file, e);
 	if (r <= 0)
 		return r;
 	r = build_prepare(build, e);
@@ -268,15 +223,15 @@ static int run(struct build *build, const struct options *options,
 int main(int argc, char *argv[])
 {
 	struct build build = { .root_fd = -1, .work_fd = -1 };
-	struct options options;
+	struct arguments arguments;
 	struct err e = ERR_NONE;
 	int r;
 
-	take_options(&options, argc, argv);
-	if (options.exit_status >= 0)
-		return options.exit_status;
-	build.no_reboot = options.no_reboot;
-	r = run(&build, &options, &e);
+	take_arguments(&arguments, argc, argv);
+	if (arguments.common.exit_status >= 0)
+		return arguments.common.exit_status;
+	build.no_reboot = arguments.no_reboot;
+	r = run(&build, &arguments, &e);
 	if (r < 0 && r != -ECANCELED)
 		journal_say(&build.about, JOURNAL_FAILURE, LOG_ERR, "%s",
 			    e.text);

@@ -2,7 +2,6 @@
 #include "xenruntestsd.h"
 
 #include <fcntl.h>
-#include <getopt.h>
 #include <signal.h>
 #include <string.h>
 #include <syslog.h>
@@ -14,6 +13,7 @@
 #include "base/journal.h"
 #include "base/notify.h"
 #include "base/text.h"
+#include "options.h"
 #include "xen/running.h"
 
 #define PATH_MARKER "etc/xen_start_tests"
@@ -40,89 +40,56 @@ static const char usage[] =
 	"said; 1 after a failure; 2 for a wrong command line.\n"
 	"See xenruntestsd(8), xentest.conf(5).\n";
 
-struct options {
-	const char *check;
-	const char *dump;
+struct arguments {
+	struct options common;
 	const char *control;
 	const char *shared;
 	const char *name;
-	const char *root;
 	bool once;
-	int exit_status; /* when there is nothing else to do, else -1 */
 };
 
-enum { OPT_CHECK = 1, OPT_DUMP, OPT_CONTROL, OPT_SHARED, OPT_NAME, OPT_ROOT,
-       OPT_ONCE, OPT_HELP, OPT_VERSION };
+enum { OPTION_CONTROL = OPTION_OWN, OPTION_SHARED, OPTION_NAME, OPTION_ONCE };
 
-static const struct option long_options[] = {
-	{ "check", required_argument, NULL, OPT_CHECK },
-	{ "dump", required_argument, NULL, OPT_DUMP },
-	{ "control", required_argument, NULL, OPT_CONTROL },
-	{ "shared", required_argument, NULL, OPT_SHARED },
-	{ "name", required_argument, NULL, OPT_NAME },
-	{ "root", required_argument, NULL, OPT_ROOT },
-	{ "once", no_argument, NULL, OPT_ONCE },
-	{ "help", no_argument, NULL, OPT_HELP },
-	{ "version", no_argument, NULL, OPT_VERSION },
+static const struct option table[] = {
+	OPTIONS_COMMON,
+	{ "control", required_argument, NULL, OPTION_CONTROL },
+	{ "shared", required_argument, NULL, OPTION_SHARED },
+	{ "name", required_argument, NULL, OPTION_NAME },
+	{ "once", no_argument, NULL, OPTION_ONCE },
 	{ 0 },
 };
 
-static void take_option(struct options *options, int option)
+static void take_own(struct arguments *arguments, int option)
 {
 	switch (option) {
-	case OPT_CHECK:
-		options->check = optarg;
+	case OPTION_CONTROL:
+		arguments->control = optarg;
 		break;
-	case OPT_DUMP:
-		options->dump = optarg;
+	case OPTION_SHARED:
+		arguments->shared = optarg;
 		break;
-	case OPT_CONTROL:
-		options->control = optarg;
-		break;
-	case OPT_SHARED:
-		options->shared = optarg;
-		break;
-	case OPT_NAME:
-		options->name = optarg;
-		break;
-	case OPT_ROOT:
-		options->root = optarg;
-		break;
-	case OPT_ONCE:
-		options->once = true;
-		break;
-	case OPT_HELP:
-		fputs(usage, stdout);
-		options->exit_status = 0;
-		break;
-	case OPT_VERSION:
-		puts("xenruntestsd " XENTEST_VERSION);
-		options->exit_status = 0;
+	case OPTION_NAME:
+		arguments->name = optarg;
 		break;
 	default:
-		options->exit_status = 2;
+		arguments->once = true;
 	}
 }
 
-static void take_options(struct options *options, int argc, char *argv[])
+static void take_arguments(struct arguments *arguments, int argc, char *argv[])
 {
 	int option;
 
-	*options = (struct options){ .root = "/", .exit_status = -1 };
-	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1)
-		take_option(options, option);
-	if (options->exit_status >= 0)
-		return;
-	if (optind < argc ||
-	    options->once != (options->control != NULL) ||
-	    options->once != (options->shared != NULL)) {
-		fputs(usage, stderr);
-		options->exit_status = 2;
-	} else if (options->check != NULL) {
-		options->exit_status = control_check_main(options->check);
-	} else if (options->dump != NULL) {
-		options->exit_status = control_dump_main(options->dump);
-	}
+	*arguments = (struct arguments){
+		.common = OPTIONS("xenruntestsd", usage),
+	};
+	while ((option = options_next(&arguments->common, argc, argv, table)) !=
+	       -1)
+		take_own(arguments, option);
+	options_finish(&arguments->common,
+		       optind == argc &&
+			       arguments->once == (arguments->control != NULL) &&
+			       arguments->once == (arguments->shared != NULL));
 }
 
 static int on_stop(void *arg, int signal_number)
@@ -135,20 +102,20 @@ static int on_stop(void *arg, int signal_number)
 
 /* ---- by hand ----------------------------------------------------------- */
 
-static int prepare_once(struct job *job, const struct options *options,
+static int prepare_once(struct job *job, const struct arguments *arguments,
 			struct err *e)
 {
 	struct control_report report = { 0 };
 	CLEANUP(control_freep) struct control *control = NULL;
 	int r;
 
-	r = control_load_file(options->control, &report, &control, e);
+	r = control_load_file(arguments->control, &report, &control, e);
 	control_report_print(&report, stderr);
 	control_report_done(&report);
 	if (r == -EINVAL)
-		return err_set(e, r, "%s has errors", options->control);
+		return err_set(e, r, "%s has errors", arguments->control);
 	if (r == 0)
-		r = file_read(AT_FDCWD, options->control, CONTROL_BYTES_MAX,
+		r = file_read(AT_FDCWD, arguments->control, CONTROL_BYTES_MAX,
 			      &job->control_bytes, &job->control_length, e);
 	if (r < 0)
 		return r;
@@ -156,16 +123,16 @@ static int prepare_once(struct job *job, const struct options *options,
 	r = run_new_id(job->run, e);
 	if (r < 0)
 		return r;
-	job->shared_dir = realpath(options->shared, NULL);
+	job->shared_dir = realpath(arguments->shared, NULL);
 	if (job->shared_dir == NULL)
-		return err_errno(e, "open %s", options->shared);
+		return err_errno(e, "open %s", arguments->shared);
 	return 0;
 }
 
-static int run_once(struct job *job, const struct options *options,
+static int run_once(struct job *job, const struct arguments *arguments,
 		    struct err *e)
 {
-	int r = prepare_once(job, options, e);
+	int r = prepare_once(job, arguments, e);
 
 	if (r == 0)
 		r = job_run(job, e);
@@ -232,7 +199,7 @@ static int take_hostname(struct job *job, const char *name, struct err *e)
 	return 0;
 }
 
-static int run_job(struct job *job, const struct options *options,
+static int run_job(struct job *job, const struct arguments *arguments,
 		   struct err *e)
 {
 	CLEANUP(loop_freep) struct loop *loop = NULL;
@@ -241,7 +208,7 @@ static int run_job(struct job *job, const struct options *options,
 	CLEANUP(fd_close) int root_fd = -1;
 	int r;
 
-	r = file_open_dir(AT_FDCWD, options->root, &root_fd, e);
+	r = file_open_dir(AT_FDCWD, arguments->common.root, &root_fd, e);
 	if (r == 0)
 		r = loop_new(&loop, e);
 	if (r == 0)
@@ -249,13 +216,13 @@ static int run_job(struct job *job, const struct options *options,
 	if (r == 0)
 		r = loop_signal(loop, SIGINT, on_stop, job, &interrupt, e);
 	if (r == 0)
-		r = take_hostname(job, options->name, e);
+		r = take_hostname(job, arguments->name, e);
 	if (r < 0)
 		return r;
 	job->loop = loop;
 	job->root_fd = root_fd;
 	cgroup_prepare();
-	return options->once ? run_once(job, options, e) :
+	return arguments->once ? run_once(job, arguments, e) :
 			       run_in_domain(job, e);
 }
 
@@ -265,14 +232,14 @@ int main(int argc, char *argv[])
 		.own_fd = -1,
 		.testing = { .local_fd = -1, .temp_fd = -1, .cache_fd = -1 },
 	};
-	struct options options;
+	struct arguments arguments;
 	struct err e = ERR_NONE;
 	int r;
 
-	take_options(&options, argc, argv);
-	if (options.exit_status >= 0)
-		return options.exit_status;
-	r = run_job(&job, &options, &e);
+	take_arguments(&arguments, argc, argv);
+	if (arguments.common.exit_status >= 0)
+		return arguments.common.exit_status;
+	r = run_job(&job, &arguments, &e);
 	if (r < 0)
 		journal_say(&job.testing.about, JOURNAL_FAILURE, LOG_ERR, "%s",
 			    e.text);

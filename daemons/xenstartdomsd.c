@@ -2,7 +2,6 @@
 #include "xenstartdomsd.h"
 
 #include <fcntl.h>
-#include <getopt.h>
 #include <signal.h>
 #include <string.h>
 #include <syslog.h>
@@ -10,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/notify.h"
+#include "options.h"
 
 static const char usage[] =
 	"Usage: xenstartdomsd [--root DIR] [--grace SECONDS]\n"
@@ -32,93 +32,51 @@ static const char usage[] =
 	"tests said; 1 after a failure; 2 for a wrong command line.\n"
 	"See xenstartdomsd(8), xentest.conf(5).\n";
 
-struct options {
-	const char *check;
-	const char *dump;
-	const char *root;
+struct arguments {
+	struct options common;
 	uint64_t grace_s;
 	bool boot_guard;
-	int exit_status; /* when there is nothing else to do, else -1 */
 };
 
-enum { OPT_CHECK = 1, OPT_DUMP, OPT_ROOT, OPT_GRACE, OPT_BOOT_GUARD, OPT_HELP,
-       OPT_VERSION };
+enum { OPTION_GRACE = OPTION_OWN, OPTION_BOOT_GUARD };
 
-static const struct option long_options[] = {
-	{ "check", required_argument, NULL, OPT_CHECK },
-	{ "dump", required_argument, NULL, OPT_DUMP },
-	{ "root", required_argument, NULL, OPT_ROOT },
-	{ "grace", required_argument, NULL, OPT_GRACE },
-	{ "boot-guard", no_argument, NULL, OPT_BOOT_GUARD },
-	{ "help", no_argument, NULL, OPT_HELP },
-	{ "version", no_argument, NULL, OPT_VERSION },
+static const struct option table[] = {
+	OPTIONS_COMMON,
+	{ "grace", required_argument, NULL, OPTION_GRACE },
+	{ "boot-guard", no_argument, NULL, OPTION_BOOT_GUARD },
 	{ 0 },
 };
 
-static void take_grace(struct options *options, const char *text)
+static void take_grace(struct arguments *arguments, const char *text)
 {
 	char *end;
 
 	errno = 0;
-	options->grace_s = strtoull(text, &end, 10);
+	arguments->grace_s = strtoull(text, &end, 10);
 	if (errno == 0 && end != text && *end == '\0' && text[0] != '-' &&
-	    options->grace_s <= UINT32_MAX)
+	    arguments->grace_s <= UINT32_MAX)
 		return;
 	fprintf(stderr, "xenstartdomsd: --grace: \"%s\" are no seconds\n",
 		text);
-	options->exit_status = 2;
+	arguments->common.exit_status = 2;
 }
 
-static void take_option(struct options *options, int option)
-{
-	switch (option) {
-	case OPT_CHECK:
-		options->check = optarg;
-		break;
-	case OPT_DUMP:
-		options->dump = optarg;
-		break;
-	case OPT_ROOT:
-		options->root = optarg;
-		break;
-	case OPT_GRACE:
-		take_grace(options, optarg);
-		break;
-	case OPT_BOOT_GUARD:
-		options->boot_guard = true;
-		break;
-	case OPT_HELP:
-		fputs(usage, stdout);
-		options->exit_status = 0;
-		break;
-	case OPT_VERSION:
-		puts("xenstartdomsd " XENTEST_VERSION);
-		options->exit_status = 0;
-		break;
-	default:
-		options->exit_status = 2;
-	}
-}
-
-static void take_options(struct options *options, int argc, char *argv[])
+static void take_arguments(struct arguments *arguments, int argc, char *argv[])
 {
 	int option;
 
-	*options = (struct options){ .root = "/",
-				     .grace_s = HOST_GRACE_S,
-				     .exit_status = -1 };
-	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1)
-		take_option(options, option);
-	if (options->exit_status >= 0)
-		return;
-	if (optind < argc) {
-		fputs(usage, stderr);
-		options->exit_status = 2;
-	} else if (options->check != NULL) {
-		options->exit_status = control_check_main(options->check);
-	} else if (options->dump != NULL) {
-		options->exit_status = control_dump_main(options->dump);
+	*arguments = (struct arguments){
+		.common = OPTIONS("xenstartdomsd", usage),
+		.grace_s = HOST_GRACE_S,
+	};
+	while ((option = options_next(&arguments->common, argc, argv, table)) !=
+	       -1) {
+		if (option == OPTION_GRACE)
+			take_grace(arguments, optarg);
+		else
+			arguments->boot_guard = true;
 	}
+	options_finish(&arguments->common, optind == argc);
 }
 
 /* ---- the job ----------------------------------------------------------- */
@@ -209,31 +167,31 @@ static int run_guard(const struct host *host, struct err *e)
 	return r < 0 ? r : guard_run(host->root_fd, host->loop, &stop, e);
 }
 
-static int run(struct host *host, const struct options *options,
+static int run(struct host *host, const struct arguments *arguments,
 	       struct err *e)
 {
 	int r;
 
-	r = file_open_dir(AT_FDCWD, options->root, &host->root_fd, e);
+	r = file_open_dir(AT_FDCWD, arguments->common.root, &host->root_fd, e);
 	if (r == 0)
 		r = loop_new(&host->loop, e);
 	if (r < 0)
 		return r;
-	host->grace_s = options->grace_s;
-	return options->boot_guard ? run_guard(host, e) : run_host(host, e);
+	host->grace_s = arguments->grace_s;
+	return arguments->boot_guard ? run_guard(host, e) : run_host(host, e);
 }
 
 int main(int argc, char *argv[])
 {
 	struct host host = { .root_fd = -1 };
-	struct options options;
+	struct arguments arguments;
 	struct err e = ERR_NONE;
 	int r;
 
-	take_options(&options, argc, argv);
-	if (options.exit_status >= 0)
-		return options.exit_status;
-	r = run(&host, &options, &e);
+	take_arguments(&arguments, argc, argv);
+	if (arguments.common.exit_status >= 0)
+		return arguments.common.exit_status;
+	r = run(&host, &arguments, &e);
 	if (r < 0)
 		journal_say(&host.about, JOURNAL_FAILURE, LOG_ERR, "%s",
 			    e.text);
