@@ -30,6 +30,7 @@ struct source_job {
 
 enum { SOURCE_PAUSE_MS = 1000 }; /* doubled each time, up to a minute */
 #define SOURCE_BYTES_MAX (UINT64_C(64) << 30)
+#define SOURCE_HELPER XENTEST_LIBEXECDIR "/xentest-source"
 
 struct source_result {
 	char commit[65]; /* git: what was checked out; else empty */
@@ -54,13 +55,18 @@ struct source_result {
  * the same name is moved to a trash directory, see source_clean(). Says on
  * stdout what it does, a line each. A source without URL is no work.
  *
- * Blocks for as long as it takes, runs git, rsync and cp, starts a thread and
- * changes the umask meanwhile: to be called in a child process, which is also
- * where a time limit comes from (killing it is safe at any time).
+ * The work is done by source_get_here() in a program of its own,
+ * xentest-source, so that who calls this needs neither libcurl nor libarchive
+ * in its memory: the one installed, or what the environment variable
+ * SOURCE_HELPER names. It writes to our stdout and stderr, and dies with us.
+ *
+ * Blocks for as long as it takes: to be called in a child process, which is
+ * also where a time limit comes from (killing it is safe at any time).
  *
  * Return: 0, or a negative errno: -ENOENT (not there: 404, no such file, no
  * such ref), -EBADMSG (digest mismatch, broken archive), -EPERM (an archive
- * that reaches out of its directory), -EFBIG (bounds), -ENOSPC and others.
+ * that reaches out of its directory), -EFBIG (bounds), -ENOSPC, -ENOPKG (no
+ * xentest-source), -EPROTO (it ended without an answer) and others.
  * Source: xentest.conf(5), "locations".
  */
 int source_get(const struct source_job *job, struct source_result *ret,

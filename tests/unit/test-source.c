@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "sourcing.h"
 
+#include <arpa/inet.h>
+#include <poll.h>
+#include <signal.h>
 #include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
 
 #include "source/url.h"
 
@@ -247,6 +252,111 @@ static void sha256_of_a_tree_is_refused(void **state)
 	assert_non_null(strstr(e.text, "sha256 is for archives"));
 }
 
+/* ---- the program that does it */
+
+static struct got get_with(const struct scratch *s, const char *helper)
+{
+	CLEANUP(freep) char *usual = strdup(getenv("SOURCE_HELPER"));
+	struct got got;
+
+	make_tarball(s);
+	setenv("SOURCE_HELPER", helper, 1);
+	got = get(s, "%s/suite.tgz", CONTROL_KIND_AUTO);
+	setenv("SOURCE_HELPER", usual, 1);
+	assert_int_equal(entries(s, "work"), 0);
+	return got;
+}
+
+static void a_helper_that_is_not_installed_is_one_sentence(void **state)
+{
+	struct got got = get_with(*state, "/nowhere/xentest-source");
+
+	assert_failed(&got, -ENOPKG,
+		      "cannot start /nowhere/xentest-source, which fetches: No such file or directory; install all of xentest");
+}
+
+static void a_helper_that_dies_says_how(void **state)
+{
+	struct scratch *s = *state;
+	CLEANUP(freep) char *helper = text_format("%s/helper", s->path);
+	struct got got = get_with(s, "/bin/false");
+
+	assert_failed(&got, -EPROTO,
+		      "xentest-source ended without an answer, exit status 1");
+	put(s, "helper", "#!/bin/sh\nkill -9 $$\n");
+	sh(s, "chmod +x helper");
+	got = get_with(s, helper);
+	assert_failed(&got, -EPROTO,
+		      "xentest-source was ended by signal 9 (Killed)");
+}
+
+static void an_answer_that_is_none_is_refused(void **state)
+{
+	struct scratch *s = *state;
+	CLEANUP(freep) char *helper = text_format("%s/helper", s->path);
+	struct got got;
+
+	put(s, "helper",
+	    "#!/bin/bash\njob=$(cat) && fd=${job##*answer_fd\\\":} && echo nonsense >&${fd%%,*}\n");
+	sh(s, "chmod +x helper");
+	got = get_with(s, helper);
+	assert_failed(&got, -EBADMSG, "the answer of xentest-source: ");
+}
+
+static void every_byte_of_a_name_arrives(void **state)
+{
+	struct scratch *s = *state;
+	struct got got;
+
+	sh(s, "mkdir 'a%41\xe4 \"' && touch 'a%41\xe4 \"/x' && tar -cf 'b%42\xe4.tar' a*");
+	got = get(s, "%s/b%42\xe4.tar", CONTROL_KIND_AUTO);
+	assert_got(&got);
+	assert_string_equal(got.result.top, "a%41\xe4 \"");
+	assert_true(exists(s, "work/a%41\xe4 \"/x"));
+}
+
+/* A server that takes connections and says nothing. */
+static int listen_silently(char url[static 64])
+{
+	struct sockaddr_in address = {
+		.sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	socklen_t length = sizeof(address);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, length), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	assert_int_equal(
+		getsockname(fd, (struct sockaddr *)&address, &length), 0);
+	snprintf(url, 64, "http://127.0.0.1:%d/x.tgz",
+		 ntohs(address.sin_port));
+	return fd;
+}
+
+static void the_helper_dies_with_whom_it_works_for(void **state)
+{
+	char url[64], bytes[4096];
+	CLEANUP(fd_close) int server = listen_silently(url);
+	CLEANUP(fd_close) int client = -1;
+	struct pollfd end = { .events = POLLIN };
+	pid_t pid = fork();
+	ssize_t n;
+
+	if (pid == 0) {
+		get(*state, url, CONTROL_KIND_TAR);
+		_exit(0);
+	}
+	client = accept4(server, NULL, NULL, SOCK_CLOEXEC);
+	assert_true(read(client, bytes, sizeof(bytes)) > 0); /* its request */
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	end.fd = client;
+	assert_int_equal(poll(&end, 1, 20000), 1);
+	n = read(client, bytes, sizeof(bytes));
+	assert_true(n <= 0);
+}
+
 /* ---- URLs */
 
 static void a_url_is_shown_without_user_and_password(void **state)
@@ -308,6 +418,11 @@ int main(void)
 		SOURCE_TEST(a_directory_comes_with_rsync_too),
 		SOURCE_TEST(what_the_programs_say_is_the_reason),
 		SOURCE_TEST(sha256_of_a_tree_is_refused),
+		SOURCE_TEST(a_helper_that_is_not_installed_is_one_sentence),
+		SOURCE_TEST(a_helper_that_dies_says_how),
+		SOURCE_TEST(an_answer_that_is_none_is_refused),
+		SOURCE_TEST(every_byte_of_a_name_arrives),
+		SOURCE_TEST(the_helper_dies_with_whom_it_works_for),
 		cmocka_unit_test(a_url_is_shown_without_user_and_password),
 		cmocka_unit_test(a_local_path_is_decoded_and_checked),
 	};
