@@ -57,13 +57,14 @@ static bool has_space(const char *text)
 	return false;
 }
 
-/* Return: is the URL one that can be fetched? What is wrong was said. */
-static bool check_scheme(struct checker *checker, const struct found *found)
+/* Return: the scheme of a URL that can be fetched; NULL: what is wrong was said. */
+static const struct scheme *check_scheme(struct checker *checker,
+					 const struct found *found)
 {
 	const char *url = found->text;
 	size_t length;
 	const struct scheme *scheme = find_scheme(url, &length);
-	const char *rest = url + length + 3;
+	const char *rest = scheme == NULL ? url : url + length + 3;
 
 	if (scheme == NULL && length > 0)
 		found_error(checker, found, "unknown scheme \"%.*s\"",
@@ -81,8 +82,8 @@ static bool check_scheme(struct checker *checker, const struct found *found)
 		found_error(checker, found, "no host in \"" REPORT_NAME "\"",
 			    url);
 	else
-		return true;
-	return false;
+		return scheme;
+	return NULL;
 }
 
 /* "URL#REF" of git: cut it in two. */
@@ -102,7 +103,7 @@ static void cut_ref(struct checker *checker, struct control_source *source)
 void value_url(struct checker *checker, const struct found *found, void *to)
 {
 	struct control_source *source = to;
-	size_t length;
+	const struct scheme *scheme;
 
 	source->url = found->text;
 	source->kind = CONTROL_KIND_AUTO;
@@ -111,9 +112,10 @@ void value_url(struct checker *checker, const struct found *found, void *to)
 			    "white space in \"" REPORT_NAME "\"", found->text);
 		return;
 	}
-	if (found->text[0] == '/' || !check_scheme(checker, found))
+	scheme = found->text[0] == '/' ? NULL : check_scheme(checker, found);
+	if (scheme == NULL)
 		return;
-	source->kind = find_scheme(found->text, &length)->kind;
+	source->kind = scheme->kind;
 	if (source->kind == CONTROL_KIND_GIT)
 		cut_ref(checker, source);
 }
