@@ -21,7 +21,7 @@ enum {
 	CONTROL_NAME_MAX = 64, /* of a domain's host name */
 };
 
-/* A time limit that the file lifts with "none". */
+/* A limit that the file lifts with "none". */
 #define CONTROL_NO_LIMIT UINT64_MAX
 
 enum control_kind {
@@ -42,6 +42,12 @@ enum control_boot {
 enum control_on_failure {
 	CONTROL_FALLBACK,
 	CONTROL_STAY,
+};
+
+/* After a guest's crash: on_crash, on_watchdog. */
+enum control_on_crash {
+	CONTROL_RESTART,
+	CONTROL_GIVE_UP,
 };
 
 /* Exit statuses meant to be right: expect = "0 3-5". */
@@ -84,7 +90,12 @@ struct control_test {
 	uint64_t duration_s;	  /* 0: none */
 	unsigned int repeat;	  /* 1.. */
 	unsigned int retries;	  /* of fetch and build, 0.. */
-	unsigned int jobs;	  /* 0: the CPUs online */
+	uint64_t stall_timeout_s; /* or CONTROL_NO_LIMIT */
+	uint64_t output_limit_bytes; /* of each log; or CONTROL_NO_LIMIT */
+	uint64_t memory_limit_bytes; /* of all its processes; likewise */
+	uint64_t tasks_limit;	     /* processes and threads; likewise */
+	unsigned int reboots; /* that it may ask for, in each iteration */
+	unsigned int jobs;    /* 0: the CPUs online */
 };
 
 /* One line of a domain's list. */
@@ -104,6 +115,9 @@ struct control_domain {
 	const char *config; /* for xl create; NULL: not started by us */
 	const char *const *environment;
 	uint64_t start_timeout_s;
+	enum control_on_crash on_crash;
+	enum control_on_crash on_watchdog;
+	unsigned int restarts; /* after crashes, in the whole run */
 	bool stop;
 	const struct control_entry *entries; /* in running order */
 	size_t entry_count;
@@ -121,6 +135,7 @@ struct control_preferences {
 	const char *const *environment;
 	enum control_boot boot_method;
 	enum control_on_failure on_failure;
+	bool watchdog;
 	unsigned int jobs;
 	uint64_t build_timeout_s;
 	uint64_t boot_timeout_s;

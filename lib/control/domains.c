@@ -32,6 +32,9 @@ static const struct rule domain_rules[] = {
 	{"config", value_config, AT(config), .whole = false},
 	{"environment", value_environment, AT(environment), .whole = true},
 	{"start_timeout", value_limit, AT(start_timeout_s), .whole = false},
+	{"on_crash", value_on_crash, AT(on_crash), .whole = false},
+	{"on_watchdog", value_on_crash, AT(on_watchdog), .whole = false},
+	{"restarts", value_restarts, AT(restarts), .whole = false},
 	{"stop", value_yes_no, AT(stop), .whole = false},
 };
 
@@ -268,6 +271,7 @@ static void check_domain(struct domains *domains, struct section *section,
 		.section = section->node.name,
 		.line = section->line,
 		.start_timeout_s = 10 * 60,
+		.restarts = 3,
 	};
 	if (section->broken)
 		return;

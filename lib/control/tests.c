@@ -33,6 +33,11 @@ static const struct rule test_rules[] = {
 	{"timeout", value_limit, AT(timeout_s), .whole = false},
 	{"build_timeout", value_limit, AT(build_timeout_s), .whole = false},
 	{"duration", value_duration, AT(duration_s), .whole = false},
+	{"stall_timeout", value_limit, AT(stall_timeout_s), .whole = false},
+	{"output_limit", value_size, AT(output_limit_bytes), .whole = false},
+	{"memory_limit", value_size, AT(memory_limit_bytes), .whole = false},
+	{"tasks_limit", value_tasks, AT(tasks_limit), .whole = false},
+	{"reboots", value_reboots, AT(reboots), .whole = false},
 	{"repeat", value_repeat, AT(repeat), .whole = false},
 	{"retries", value_retries, AT(retries), .whole = false},
 	{"jobs", value_jobs, AT(jobs), .whole = false},
@@ -202,6 +207,10 @@ void check_tests(struct checker *checker)
 			.line = section->line,
 			.timeout_s = 12 * 3600,
 			.build_timeout_s = 3 * 3600,
+			.stall_timeout_s = CONTROL_NO_LIMIT,
+			.output_limit_bytes = UINT64_C(1) << 30,
+			.memory_limit_bytes = CONTROL_NO_LIMIT,
+			.tasks_limit = CONTROL_NO_LIMIT,
 			.repeat = 1,
 		};
 		check_test_name(checker, section);

@@ -9,6 +9,9 @@
 
 /* Ten years: what is longer is a slip, and its microseconds must fit. */
 #define TIME_MAX_S UINT64_C(315360000)
+/* What off_t can count; and less is not enough for a shell. */
+#define SIZE_MAX_BYTES (UINT64_C(1) << 62)
+#define SIZE_MIN_BYTES (UINT64_C(64) << 10)
 
 void value_text(struct checker *checker, const struct found *found, void *to)
 {
@@ -191,6 +194,41 @@ void value_duration(struct checker *checker, const struct found *found,
 		read_time(checker, found, to);
 }
 
+/* A whole number, then perhaps a binary unit. */
+static bool read_size(const char *text, uint64_t *ret)
+{
+	static const char units[] = "kmgt";
+	size_t length = strlen(text);
+	const char *unit = strchr(units, text_lower(text[length - 1]));
+	unsigned int shift = 0;
+
+	if (unit != NULL) {
+		shift = 10 * (unsigned int)(unit - units + 1);
+		length--;
+	}
+	if (!read_digits(text, length, ret) || *ret > SIZE_MAX_BYTES >> shift)
+		return false;
+	*ret <<= shift;
+	return true;
+}
+
+void value_size(struct checker *checker, const struct found *found, void *to)
+{
+	uint64_t *limit = to;
+
+	if (text_equal_nocase(found->text, "none"))
+		*limit = CONTROL_NO_LIMIT;
+	else if (!read_size(found->text, limit))
+		found_error(checker, found,
+			    "not a size such as 512M: \"" REPORT_NAME "\"",
+			    found->text);
+	else if (*limit < SIZE_MIN_BYTES)
+		found_error(checker, found,
+			    "less than 64k: \"" REPORT_NAME
+			    "\" (\"none\" lifts the limit)",
+			    found->text);
+}
+
 static void read_number(struct checker *checker, const struct found *found,
 			unsigned int min, unsigned int max, unsigned int *to)
 {
@@ -216,6 +254,29 @@ void value_repeat(struct checker *checker, const struct found *found, void *to)
 void value_retries(struct checker *checker, const struct found *found, void *to)
 {
 	read_number(checker, found, 0, 1000, to);
+}
+
+void value_reboots(struct checker *checker, const struct found *found, void *to)
+{
+	read_number(checker, found, 0, 100, to);
+}
+
+void value_restarts(struct checker *checker, const struct found *found,
+		    void *to)
+{
+	read_number(checker, found, 0, 100, to);
+}
+
+void value_tasks(struct checker *checker, const struct found *found, void *to)
+{
+	unsigned int number = 1;
+
+	if (text_equal_nocase(found->text, "none")) {
+		*(uint64_t *)to = CONTROL_NO_LIMIT;
+		return;
+	}
+	read_number(checker, found, 1, 4194304, &number); /* PID_MAX_LIMIT */
+	*(uint64_t *)to = number;
 }
 
 void value_jobs(struct checker *checker, const struct found *found, void *to)
@@ -287,6 +348,20 @@ void value_on_failure(struct checker *checker, const struct found *found,
 	else
 		found_error(checker, found,
 			    "neither fallback nor stay: \"" REPORT_NAME "\"",
+			    found->text);
+}
+
+void value_on_crash(struct checker *checker, const struct found *found,
+		    void *to)
+{
+	if (text_equal_nocase(found->text, "restart"))
+		*(enum control_on_crash *)to = CONTROL_RESTART;
+	else if (text_equal_nocase(found->text, "give-up"))
+		*(enum control_on_crash *)to = CONTROL_GIVE_UP;
+	else
+		found_error(checker, found,
+			    "neither restart nor give-up: \"" REPORT_NAME
+			    "\"",
 			    found->text);
 }
 

@@ -29,6 +29,9 @@ void value_url(struct checker *checker, const struct found *found, void *to);
 void value_limit(struct checker *checker, const struct found *found, void *to);
 void value_duration(struct checker *checker, const struct found *found,
 		    void *to);
+/* uint64_t, bytes or a count: a limit that "none" lifts. */
+void value_size(struct checker *checker, const struct found *found, void *to);
+void value_tasks(struct checker *checker, const struct found *found, void *to);
 /* struct control_source: what fits its kind; url comes first. */
 void value_ref(struct checker *checker, const struct found *found, void *to);
 void value_sha256_of(struct checker *checker, const struct found *found,
@@ -37,12 +40,18 @@ void value_sha256_of(struct checker *checker, const struct found *found,
 void value_repeat(struct checker *checker, const struct found *found, void *to);
 void value_retries(struct checker *checker, const struct found *found,
 		   void *to);
+void value_reboots(struct checker *checker, const struct found *found,
+		   void *to);
+void value_restarts(struct checker *checker, const struct found *found,
+		    void *to);
 void value_jobs(struct checker *checker, const struct found *found, void *to);
 void value_yes_no(struct checker *checker, const struct found *found, void *to);
 void value_boot_method(struct checker *checker, const struct found *found,
 		       void *to);
 void value_on_failure(struct checker *checker, const struct found *found,
 		      void *to);
+void value_on_crash(struct checker *checker, const struct found *found,
+		    void *to);
 /* struct control_expect */
 void value_expect(struct checker *checker, const struct found *found, void *to);
 /* const char *const *: NAME=value, one a line. */

@@ -30,6 +30,12 @@ static void what_is_not_said_has_its_default(void **state)
 	assert_int_equal(test->build_timeout_s, 3 * 3600);
 	assert_int_equal(test->duration_s, 0);
 	assert_int_equal(test->repeat, 1);
+	assert_true(test->stall_timeout_s == CONTROL_NO_LIMIT);
+	assert_true(test->output_limit_bytes == 1 << 30);
+	assert_true(test->memory_limit_bytes == CONTROL_NO_LIMIT);
+	assert_true(test->tasks_limit == CONTROL_NO_LIMIT);
+	assert_int_equal(test->reboots, 0);
+	assert_true(preferences->watchdog);
 	assert_int_equal(test->retries, 0);
 	assert_null(test->source.url);
 	assert_null(test->user);
@@ -39,6 +45,9 @@ static void what_is_not_said_has_its_default(void **state)
 	assert_false(control_expects(&test->expect, 1));
 	assert_int_equal(domain->start_timeout_s, 600);
 	assert_false(domain->stop);
+	assert_int_equal(domain->on_crash, CONTROL_RESTART);
+	assert_int_equal(domain->on_watchdog, CONTROL_RESTART);
+	assert_int_equal(domain->restarts, 3);
 	assert_null(domain->config);
 	assert_int_equal(control->locations[0].source.kind, CONTROL_KIND_AUTO);
 }
@@ -49,16 +58,20 @@ static void what_is_said_is_in_the_model(void **state)
 		"[Preferences]\nxen-tree=X\nshared_dir=/s\nworkdir=/w\n"
 		"build_command=b\ninstall_command=i\nboot_method=command\n"
 		"boot_command=c\nboot_entry=e\non_failure=stay\njobs=2\n"
+		"watchdog=no\n"
 		"build_timeout=90\nboot_timeout=2m\nrun_timeout=1d\n"
 		"environment=A=1\n  B=2\n"
 		"[Locations]\nx=git+https://h/x.git#staging\n"
 		"[t]\nsource_url=https://h/t\ntest_dir=d\nrun_command=r\n"
 		"cleanup_command=c\nlog_dir=l\nlog_files=*.log\n"
 		"timeout=none\nbuild_timeout=1h\nduration=4d\nrepeat=3\n"
+		"stall_timeout=10m\noutput_limit=3M\nmemory_limit=2g\n"
+		"tasks_limit=100\nreboots=4\n"
 		"retries=2\nuser=nobody\njobs=1\nexpect=1 64-66\n"
 		"sha256=0123456789ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef\n"
 		"[u]\nrun_command=r\nrequires=t\n"
 		"[XENVM0]\nname=h\ntempdir=/t\nconfig=/c.cfg\nstop=on\n"
+		"on_crash=give-up\non_watchdog=Give-Up\nrestarts=0\n"
 		"start_timeout=5s\ntest1=t\ntest2=u\ntest2.expect=3\n";
 	CLEANUP(control_freep) struct control *control = load(file);
 	const struct control_preferences *preferences = &control->preferences;
@@ -79,6 +92,7 @@ static void what_is_said_is_in_the_model(void **state)
 	assert_string_equal(preferences->boot_entry, "e");
 	assert_int_equal(preferences->boot_method, CONTROL_BOOT_COMMAND);
 	assert_int_equal(preferences->on_failure, CONTROL_STAY);
+	assert_false(preferences->watchdog);
 	assert_int_equal(preferences->jobs, 2);
 	assert_int_equal(preferences->build_timeout_s, 90);
 	assert_int_equal(preferences->boot_timeout_s, 120);
@@ -96,6 +110,11 @@ static void what_is_said_is_in_the_model(void **state)
 	assert_int_equal(test->build_timeout_s, 3600);
 	assert_int_equal(test->duration_s, 4 * 86400);
 	assert_int_equal(test->repeat, 3);
+	assert_true(test->stall_timeout_s == 600);
+	assert_true(test->output_limit_bytes == 3 << 20);
+	assert_true(test->memory_limit_bytes == UINT64_C(2) << 30);
+	assert_true(test->tasks_limit == 100);
+	assert_int_equal(test->reboots, 4);
 	assert_int_equal(test->retries, 2);
 	assert_int_equal(test->jobs, 1);
 	assert_string_equal(test->user, "nobody");
@@ -107,6 +126,9 @@ static void what_is_said_is_in_the_model(void **state)
 	assert_string_equal(domain->config, "/c.cfg");
 	assert_true(domain->stop);
 	assert_int_equal(domain->start_timeout_s, 5);
+	assert_int_equal(domain->on_crash, CONTROL_GIVE_UP);
+	assert_int_equal(domain->on_watchdog, CONTROL_GIVE_UP);
+	assert_int_equal(domain->restarts, 0);
 	assert_true(control_expects(&domain->entries[1].expect, 3));
 	assert_false(control_expects(&domain->entries[1].expect, 0));
 }
