@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/notify.h"
+#include "run/announcement.h"
 #include "run/share.h"
 #include "source/digest.h"
 
@@ -54,13 +55,10 @@ static int read_announcement(struct job *job, char **digest, struct err *e)
 			       &shared, e);
 	if (r == 0)
 		r = store_read(job->store, STORE_DIGEST, 64, digest, e);
+	if (r == 0)
+		r = announcement_check(run, shared, *digest, e);
 	if (r < 0)
 		return r;
-	/* It becomes part of paths. */
-	if (run[0] == '\0' || strchr(run, '/') != NULL || run[0] == '.' ||
-	    shared[0] != '/')
-		return err_set(e, -EBADMSG,
-			       "what dom0 announces makes no sense");
 	snprintf(job->run, sizeof(job->run), "%s", run);
 	/* /etc/default/xenruntestsd, where it is mounted elsewhere here. */
 	free(job->shared_dir);

@@ -30,8 +30,7 @@ int run_boot_id(char boot_id[static 37], struct err *e)
 	return 0;
 }
 
-/* Letters, digits and '-' only: it becomes a file name and part of one. */
-static bool is_id(const char *id)
+bool run_is_id(const char *id)
 {
 	size_t length = strspn(id, "0123456789abcdefghijklmnopqrstuvwxyz-");
 
@@ -72,7 +71,7 @@ int run_current(int root_fd, char id[static RUN_ID_MAX], struct err *e)
 	if (r < 0)
 		return r;
 	text[strcspn(text, "\n")] = '\0';
-	if (!is_id(text))
+	if (!run_is_id(text))
 		return err_set(e, -EBADMSG,
 			       "/" PATH_STATE_DIR "/" RUN_CURRENT
 			       " names no run; remove it to give that run up");

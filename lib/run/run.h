@@ -82,6 +82,12 @@ int run_load(int root_fd, struct run **ret,
 /* A run id that nobody had before: UTC and a random part. */
 int run_new_id(char id[static RUN_ID_MAX], struct err *e);
 
+/*
+ * Letters, digits and '-' only, fewer than RUN_ID_MAX: it becomes a file name
+ * and part of one.
+ */
+bool run_is_id(const char *id);
+
 /* The id of the run that is going on, without opening it; -ENOENT if none. */
 int run_current(int root_fd, char id[static RUN_ID_MAX], struct err *e);
 
