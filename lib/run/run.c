@@ -300,6 +300,19 @@ int run_note_domain(struct run *run, const char *domain, const char *state,
 	return add_and_sync(run, event, e);
 }
 
+int run_note_death(struct run *run, const char *domain, const char *message,
+		   const char *test, const struct death *death, struct err *e)
+{
+	struct json *event = record_event("domain");
+
+	json_set_string(event, "domain", domain);
+	json_set_string(event, "state", "died");
+	json_set_string(event, "message", message);
+	json_set_string(event, "test", test);
+	death_to_json(death, event);
+	return add_and_sync(run, event, e);
+}
+
 int run_domain_dir(const struct run *run, const char *domain, int *ret_fd,
 		   struct err *e)
 {

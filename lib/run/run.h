@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "control/control.h"
+#include "run/death.h"
 #include "run/record.h"
 
 /*
@@ -27,7 +28,8 @@
  *   boot    system: "xen" | "linux", cause, message, and for Xen: xen,
  *           changeset, build_id, command_line, kernel, proven
  *   domain  domain, state: "starting" | "started" | "running" | "done" |
- *           "died" | "given up", message, reason, test
+ *           "died" | "given up", message, reason, test; "died" also has
+ *           entry, iteration and step of the test that was open: run/death.h
  *   end     result: "finished" | "failed" | "boot failed" | "aborted",
  *           message
  */
@@ -101,6 +103,9 @@ int run_note_stage(struct run *run, const char *stage, const char *state,
 int run_note_domain(struct run *run, const char *domain, const char *state,
 		    const char *message, const char *reason, const char *test,
 		    struct err *e);
+/* Likewise its event "died"; @test is the one that was open, or NULL. */
+int run_note_death(struct run *run, const char *domain, const char *message,
+		   const char *test, const struct death *death, struct err *e);
 
 /* Opens RUN/NAME/ of a domain, making it. */
 int run_domain_dir(const struct run *run, const char *domain, int *ret_fd,
