@@ -91,7 +91,8 @@ static int deliver(struct job *job, bool record_only, struct err *e)
 
 /*
  * A guest may have no disk, and find only in the share that a test had begun
- * when the power went. dom0 has one.
+ * when it went down. dom0 has one. What a share that fails does not know, dom0
+ * does: it sees our progress, and tells how we died (STORE_DIED).
  */
 static void on_begun(struct job *job)
 {
@@ -281,6 +282,7 @@ static int prepare(struct job *job, const struct control_domain *domain,
 	job->testing.domain = domain;
 	job->testing.hostname = job->hostname;
 	job->testing.shared_dir = job->shared_dir;
+	job->testing.death = job->died ? &job->death : NULL;
 	job->testing.about = (struct journal){ .run = job->run,
 					       .domain = domain->name };
 	job->testing.progress = on_progress;

@@ -69,6 +69,21 @@ static int read_announcement(struct job *job, char **digest, struct err *e)
 					 0;
 }
 
+/* dom0's word, too: it lasts where our own record may not. */
+static int read_death(struct job *job, struct err *e)
+{
+	CLEANUP(freep) char *text = NULL;
+	int r;
+
+	r = store_read(job->store, STORE_DIED, STORE_VALUE_MAX, &text, e);
+	if (r == -ENOENT)
+		return 0;
+	if (r == 0)
+		r = death_read(text, &job->death, e);
+	job->died = r == 0;
+	return r;
+}
+
 static int read_copy(struct job *job, const char *digest, struct err *e)
 {
 	CLEANUP(fd_close) int own_fd = -1;
@@ -107,6 +122,8 @@ static int try_now(struct waiting *waiting)
 	r = read_announcement(job, &digest, &e);
 	if (r == -ENOENT)
 		return not_yet(waiting, "dom0 has announced no run yet");
+	if (r == 0)
+		r = read_death(job, &e);
 	if (r < 0)
 		return not_yet(waiting, e.text);
 	/* From now on it is worth while to look for the share. */
