@@ -227,7 +227,7 @@ static int on_interval(void *arg)
 	if (waiting->child == NULL)
 		return try_now(waiting);
 	loop_timer_again(waiting->timer, waiting->interval_s * SECOND_USEC);
-	if (waiting->interval_s > 8) { /* it had seven seconds at least */
+	if (waiting->interval_s > 4) { /* it had four seconds at least */
 		char reason[sizeof(waiting->reason)];
 
 		snprintf(reason, sizeof(reason), "%.960s does not answer",
