@@ -105,11 +105,15 @@ static int shut_down(struct guest *guest, struct err *e)
 	return r;
 }
 
-/* dom0 is never stopped, and what is half made never kept. */
+/*
+ * dom0 is never stopped, what is half made never kept, and results that are
+ * nowhere else neither thrown away.
+ */
 void guest_stop(struct guest *guest)
 {
 	struct err e = ERR_NONE;
-	bool asked = guest->control->stop || guest->half_made;
+	bool asked = (guest->control->stop && !guest->undelivered) ||
+		     guest->half_made;
 
 	guest->ending = false;
 	if (!asked || guest_is_dom0(guest))
@@ -139,11 +143,20 @@ void guest_finish(struct guest *guest, enum guest_state state)
 	host_check(guest->host);
 }
 
-void guest_is_done(struct guest *guest)
+void guest_is_done(struct guest *guest, bool undelivered)
 {
-	guest_note(guest, "done", NULL, NULL);
-	journal_say(&guest->about, JOURNAL_DOMAIN_DONE, LOG_INFO,
-		    "Says that all its tests are done");
+	char message[256];
+
+	snprintf(message, sizeof(message),
+		 "its results did not reach the share and lie in its "
+		 "/" PATH_STATE_DIR "/runs/%s/%s",
+		 guest->host->run->id, guest->control->name);
+	guest->undelivered = undelivered;
+	guest_note(guest, "done", undelivered ? message : NULL, NULL);
+	journal_say(&guest->about, JOURNAL_DOMAIN_DONE,
+		    undelivered ? LOG_WARNING : LOG_INFO,
+		    "Says that all its tests are done%s%s",
+		    undelivered ? "; " : "", undelivered ? message : "");
 	guest_finish(guest, GUEST_DONE);
 }
 

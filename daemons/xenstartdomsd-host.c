@@ -164,7 +164,9 @@ int host_publish(struct host *host, struct err *e)
 		if (guest_is_final(guest))
 			continue;
 		wanted++;
-		r = publish_to(guest, &trouble);
+		/* One that hangs is asked once, not once for each domain. */
+		r = r == -ETIMEDOUT ? err_set(&trouble, r, "%s", e->text) :
+				      publish_to(guest, &trouble);
 		if (r == 0)
 			continue;
 		failed++;

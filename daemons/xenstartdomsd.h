@@ -70,6 +70,7 @@ struct guest {
 	int64_t iteration;
 	int64_t index_said; /* in the journal; bounds what it can write there */
 	bool waiting;
+	bool undelivered; /* what its tests left is in it, and nowhere else */
 	unsigned int reboots;
 
 	unsigned int deaths; /* in the whole run */
@@ -98,6 +99,7 @@ struct host {
 	bool over;     /* ends the loop */
 	bool stopping; /* … because we were told to: the run goes on later */
 	bool held;     /* host_check() does nothing for now */
+	bool share_hangs; /* found out at the end: nothing is collected then */
 };
 
 /*
@@ -200,7 +202,8 @@ int guest_find(struct guest *guest, unsigned int *ret_domid, struct err *e);
 /* Stop one that is final, if that is asked for or it is only half made. */
 void guest_stop(struct guest *guest);
 
-void guest_is_done(struct guest *guest);
+/* @undelivered: it says so; then it is not stopped. */
+void guest_is_done(struct guest *guest, bool undelivered);
 /* No more to come: stops it if asked, and sees who is next. */
 void guest_finish(struct guest *guest, enum guest_state state);
 

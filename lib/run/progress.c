@@ -33,7 +33,9 @@ static enum progress_state known_state(const char *word)
 	static const char *const words[] = {
 		[PROGRESS_WAITING] = "waiting",
 		[PROGRESS_TESTING] = "testing",
+		[PROGRESS_DELIVERING] = "delivering",
 		[PROGRESS_DONE] = "done",
+		[PROGRESS_UNDELIVERED] = "undelivered",
 	};
 
 	for (size_t i = PROGRESS_WAITING; i < ARRAY_SIZE(words); i++)

@@ -251,7 +251,7 @@ class Once(Place):
         self.assertFalse(Path(f"/proc/{pid}").exists())
 
 
-class InDomain(Place):
+class Domain(Place):
     """ --root DIR, and a xenstore that libxenstore itself talks to."""
 
     def setUp(self) -> None:
@@ -297,6 +297,8 @@ class InDomain(Place):
         text = self.xen.store.read(f"/local/domain/{DOMID}/data/xentest/state")
         return json.loads(text) if text else {}
 
+
+class InDomain(Domain):
     def test_bare_linux_has_nothing_to_do(self) -> None:
         shutil.rmtree(self.root / "sys")
         self.assert_ends(self.daemon(), "No Xen here: nothing to do")
