@@ -11,14 +11,18 @@
 #include "base/file.h"
 #include "base/notify.h"
 #include "base/text.h"
+#include "run/courier.h"
 #include "run/share.h"
 #include "source/source.h"
 
+#define SECOND_USEC UINT64_C(1000000)
+
 enum {
 	CLEAN_LIMIT_S = 10 * 60,
-	DELIVER_LIMIT_S = 10 * 60,
-	BEGUN_LIMIT_S = 30, /* a share that hangs delays each test by this */
-	DELIVER_TRIES = 6, /* at the end, with growing pauses: 1, 2, 4, … s */
+	FETCH_LIMIT_S = 60,
+	BEGUN_LIMIT_S = 30, /* a share that hangs delays one test by this */
+	STOP_LIMIT_S = 10,  /* of the unit's TimeoutStopSec */
+	FINISH_LIMIT_S = 10 * 60, /* until dom0 is told not to wait */
 };
 
 /* ---- telling how far it is --------------------------------------------- */
@@ -54,31 +58,85 @@ static void put_state(const struct job *job, const char *state,
 
 /* ---- bringing results to the share ------------------------------------- */
 
-static int deliver(struct job *job, bool record_only, struct err *e)
+static struct share_delivery delivery_of(const struct job *job)
 {
-	struct share_delivery delivery = {
+	return (struct share_delivery){
 		.shared_dir = job->shared_dir,
 		.name = job->testing.domain->name,
 		.run = job->run,
 		.local_fd = job->testing.local_fd,
-		.record_only = record_only,
 	};
+}
+
+static void on_progress(void *arg, const struct testing *testing)
+{
+	const struct fold_entry *entry = &testing->fold->entries[testing->entry];
+	struct job *job = arg;
+
+	if (testing->step != NULL) {
+		notify_status("%s: %s, test %zu of %zu", testing->about.test,
+			      testing->step, testing->entry + 1,
+			      testing->domain->entry_count);
+		put_state(job, "testing", testing);
+	} else if (job->courier == NULL) {
+		return;
+	} else if (entry->state != FOLD_RUNNING) {
+		courier_send(job->courier);
+	} else if (!job->in_dom0) {
+		/*
+		 * A guest may have no disk, and find only in the share that a
+		 * test had begun when it went down. dom0 has one.
+		 */
+		courier_hurry(job->courier, BEGUN_LIMIT_S * SECOND_USEC);
+	}
+}
+
+/* For ever, in a guest: what it has is nowhere else. */
+static void deliver_late(struct job *job)
+{
+	struct err e = ERR_NONE;
+
+	if (job->in_dom0 || courier_finish(job->courier, UINT64_MAX, &e) < 0)
+		return;
+	journal_say(&job->testing.about, JOURNAL_SHARE_TROUBLE, LOG_NOTICE,
+		    "Results have reached the share, late");
+	put_state(job, "done", &job->testing);
+}
+
+/* ---- the job ----------------------------------------------------------- */
+
+static int on_pause_over(void *arg)
+{
+	struct job *job = arg;
+
+	job->paused = true;
+	return 0;
+}
+
+static int pause_for(struct job *job, uint64_t seconds, struct err *e)
+{
+	CLEANUP(loop_source_freep) struct loop_source *timer = NULL;
+	int r;
+
+	job->paused = job->stopping;
+	r = loop_timer(job->loop, seconds * SECOND_USEC, on_pause_over, job,
+		       &timer, e);
+	return r < 0 ? r : loop_run(job->loop, &job->paused, e);
+}
+
+static int fetch_record(struct job *job, struct err *e)
+{
+	struct share_delivery delivery = delivery_of(job);
 	struct child_spec spec = CHILD_SPEC_NONE;
 	struct child_result result;
 	int r;
 
-	if (job->once)
-		return 0; /* they are written there in the first place */
-	/* The share must not know more than we do after a power cut. */
-	r = record_sync(job->testing.record, e);
-	if (r < 0)
-		return r;
-	spec.name = "deliver";
-	spec.function = share_deliver;
+	spec.name = "fetch the record";
+	spec.function = share_fetch_record;
 	spec.arg = &delivery;
-	spec.limit_usec = (record_only ? BEGUN_LIMIT_S : DELIVER_LIMIT_S) *
-			  UINT64_C(1000000);
-	r = child_run(job->loop, &spec, NULL, &result, e);
+	spec.limit_usec = FETCH_LIMIT_S * SECOND_USEC;
+	spec.kept = true;
+	r = child_run(job->loop, &spec, &job->testing.current, &result, e);
 	if (r < 0)
 		return r;
 	if (result.timed_out)
@@ -90,92 +148,37 @@ static int deliver(struct job *job, bool record_only, struct err *e)
 }
 
 /*
- * A guest may have no disk, and find only in the share that a test had begun
- * when the power went. dom0 has one.
+ * A guest without a disk of its own lost its record: the share may have it.
+ * As long as nobody knows, nothing is run, for it could be for a second time.
  */
-static void on_begun(struct job *job)
+static int seed_record(struct job *job, struct err *e)
 {
-	struct err ignored = ERR_NONE;
-
-	if (!job->in_dom0)
-		deliver(job, true, &ignored); /* the test's end says it, if need be */
-}
-
-static void on_progress(void *arg, const struct testing *testing)
-{
-	const struct fold_entry *entry = &testing->fold->entries[testing->entry];
-	struct job *job = arg;
-	struct err e = ERR_NONE;
-
-	if (testing->step != NULL) {
-		notify_status("%s: %s, test %zu of %zu", testing->about.test,
-			      testing->step, testing->entry + 1,
-			      testing->domain->entry_count);
-		put_state(job, "testing", testing);
-	} else if (entry->state == FOLD_RUNNING) {
-		on_begun(job);
-	} else if (deliver(job, false, &e) < 0) {
-		journal_say(&testing->about, JOURNAL_SHARE_TROUBLE, LOG_WARNING,
-			    "Results stay here for now: %s", e.text);
-	}
-}
-
-static int on_pause_over(void *arg)
-{
-	bool *over = arg;
-
-	*over = true;
-	return 0;
-}
-
-static int pause_for(struct job *job, uint64_t seconds, struct err *e)
-{
-	CLEANUP(loop_source_freep) struct loop_source *timer = NULL;
-	bool over = false;
-	int r;
-
-	r = loop_timer(job->loop, seconds * 1000000, on_pause_over, &over,
-		       &timer, e);
-	return r < 0 ? r : loop_run(job->loop, &over, e);
-}
-
-/* The last chance of a share that was full or away for a while. */
-static int deliver_all(struct job *job, struct err *e)
-{
-	int r = deliver(job, false, e);
-
-	for (unsigned int i = 0; r < 0 && i < DELIVER_TRIES && !job->stopping;
-	     i++) {
-		struct err late = ERR_NONE;
-		int paused;
-
-		journal_say(&job->testing.about, JOURNAL_SHARE_TROUBLE,
-			    LOG_WARNING, "Trying again in %us: %s", 1U << i,
-			    e->text);
-		paused = pause_for(job, UINT64_C(1) << i, &late);
-		if (paused < 0)
-			return r;
-		r = deliver(job, false, e);
-	}
-	return r;
-}
-
-/* ---- the job ----------------------------------------------------------- */
-
-/* A guest without a disk of its own lost its record: the share has it. */
-static void seed_record(const struct job *job, int local_fd)
-{
-	CLEANUP(fd_close) int run_fd = -1;
-	struct err missing = ERR_NONE;
+	uint64_t pause_s = 1;
 
 	if (job->in_dom0 || job->once ||
-	    faccessat(local_fd, RECORD_NAME, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-		return;
-	run_fd = openat(job->own_fd, job->run,
-			O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (run_fd >= 0)
-		file_copy(run_fd, RECORD_NAME, local_fd, RECORD_NAME,
-			  RECORD_BYTES_MAX, &missing);
+	    faccessat(job->testing.local_fd, RECORD_NAME, F_OK,
+		      AT_SYMLINK_NOFOLLOW) == 0)
+		return 0;
+	for (;;) {
+		struct err why = ERR_NONE;
+		int r;
+
+		if (fetch_record(job, &why) == 0)
+			return 0;
+		if (pause_s == 1)
+			journal_say(&job->testing.about, JOURNAL_SHARE_TROUBLE,
+				    LOG_WARNING,
+				    "Waiting to know whether tests have run before: %s",
+				    why.text);
+		put_state(job, "waiting", NULL);
+		r = pause_for(job, pause_s, e);
+		if (r < 0)
+			return r;
+		if (job->stopping)
+			return err_set(e, -ECANCELED, "stopped");
+		if (pause_s < COURIER_PAUSE_MAX_S)
+			pause_s *= 2;
+	}
 }
 
 static int open_local(struct job *job, const char *name, struct err *e)
@@ -264,12 +267,26 @@ static int open_record(struct job *job, struct err *e)
 		r = run_boot_id(boot_id, e);
 	if (r < 0)
 		return r;
-	seed_record(job, job->testing.local_fd);
+	r = seed_record(job, e);
+	if (r < 0)
+		return r;
 	r = record_open(job->testing.local_fd, boot_id, &job->testing.record,
 			fold_event, job->testing.fold, e);
 	if (r < 0 || record_length(job->testing.record) > 0)
 		return r;
 	return note_begin(job, e);
+}
+
+static int open_courier(struct job *job, struct err *e)
+{
+	struct share_delivery delivery = delivery_of(job);
+	int r = courier_new(job->loop, &delivery, job->testing.record,
+			    &job->testing.about, &job->courier, e);
+
+	/* What was here before, and no test is running yet. */
+	if (r == 0)
+		courier_send(job->courier);
+	return r;
 }
 
 static int prepare(struct job *job, const struct control_domain *domain,
@@ -281,6 +298,7 @@ static int prepare(struct job *job, const struct control_domain *domain,
 	job->testing.domain = domain;
 	job->testing.hostname = job->hostname;
 	job->testing.shared_dir = job->shared_dir;
+	job->testing.death = job->died ? &job->death : NULL;
 	job->testing.about = (struct journal){ .run = job->run,
 					       .domain = domain->name };
 	job->testing.progress = on_progress;
@@ -292,6 +310,8 @@ static int prepare(struct job *job, const struct control_domain *domain,
 		r = open_cache(job, e);
 	if (r == 0)
 		r = open_record(job, e);
+	if (r == 0 && !job->once)
+		r = open_courier(job, e);
 	return r;
 }
 
@@ -349,7 +369,7 @@ static void remove_trash(struct job *job)
 	spec.name = "clean up";
 	spec.function = clean_temp;
 	spec.arg = job;
-	spec.limit_usec = CLEAN_LIMIT_S * UINT64_C(1000000);
+	spec.limit_usec = CLEAN_LIMIT_S * SECOND_USEC;
 	if (child_run(job->loop, &spec, NULL, &result, &e) < 0)
 		journal_say(&job->testing.about, JOURNAL_PLAIN, LOG_WARNING,
 			    "Trash stays in %s: %s",
@@ -369,20 +389,36 @@ static int finish(struct job *job, struct err *e)
 	if (r < 0)
 		return r;
 	say_done(job);
-	if (deliver_all(job, &trouble) < 0)
+	put_state(job, "delivering", &job->testing);
+	r = job->courier == NULL ? 0 :
+				   courier_finish(job->courier,
+						  FINISH_LIMIT_S * SECOND_USEC,
+						  &trouble);
+	if (r == -ECANCELED)
+		return err_set(e, r, "stopped");
+	if (r < 0)
 		journal_say(&job->testing.about, JOURNAL_SHARE_TROUBLE, LOG_ERR,
 			    "Results did not reach the share and stay in "
 			    "/" PATH_STATE_DIR "/runs/%s/%s: %s",
 			    job->run, job->testing.domain->name, trouble.text);
-	/* "Done, do not run again." */
-	if (job->own_fd >= 0 &&
-	    file_remove(job->own_fd, SHARE_CONTROL, &trouble) < 0)
-		journal_say(&job->testing.about, JOURNAL_SHARE_TROUBLE, LOG_ERR,
-			    "Our copy of the control file stays: %s",
-			    trouble.text);
-	put_state(job, "done", &job->testing);
+	put_state(job, r < 0 ? "undelivered" : "done", &job->testing);
 	remove_trash(job);
+	if (r < 0)
+		deliver_late(job);
 	return 0;
+}
+
+static int run_list(struct job *job, struct err *e)
+{
+	int r;
+
+	if (job->testing.fold->done)
+		return 0;
+	r = testing_run(&job->testing, e);
+	/* On the way down, a guest without a disk has nothing but the share. */
+	if (r < 0 && job->courier != NULL)
+		courier_hurry(job->courier, STOP_LIMIT_S * SECOND_USEC);
+	return r;
 }
 
 int job_run(struct job *job, struct err *e)
@@ -404,10 +440,12 @@ int job_run(struct job *job, struct err *e)
 	}
 	job->testing.control = job->control;
 	r = prepare(job, domain, e);
-	if (r == 0 && !job->testing.fold->done)
-		r = testing_run(&job->testing, e);
+	if (r == 0)
+		r = run_list(job, e);
 	if (r == 0)
 		r = finish(job, e);
+	/* Needs the loop. */
+	courier_free(TAKE_PTR(job->courier));
 	return r;
 }
 
@@ -415,7 +453,9 @@ void job_stop(struct job *job)
 {
 	job->stopping = true;
 	job->woken = true;
+	job->paused = true;
 	testing_stop(&job->testing);
+	courier_stop(job->courier);
 }
 
 void job_done(struct job *job)
@@ -425,7 +465,6 @@ void job_done(struct job *job)
 	fd_close(&job->testing.local_fd);
 	fd_close(&job->testing.temp_fd);
 	fd_close(&job->testing.cache_fd);
-	fd_close(&job->own_fd);
 	control_free(job->control);
 	free(job->shared_dir);
 	free(job->control_bytes);

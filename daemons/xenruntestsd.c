@@ -229,7 +229,6 @@ static int run_job(struct job *job, const struct arguments *arguments,
 int main(int argc, char *argv[])
 {
 	struct job job = {
-		.own_fd = -1,
 		.testing = { .local_fd = -1, .temp_fd = -1, .cache_fd = -1 },
 	};
 	struct arguments arguments;

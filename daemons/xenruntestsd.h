@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/loop.h"
 #include "control/control.h"
+#include "run/courier.h"
 #include "run/run.h"
 #include "run/testing.h"
 #include "xen/store.h"
@@ -20,22 +21,25 @@ struct job {
 	char hostname[256];
 	char run[RUN_ID_MAX];
 	char *shared_dir;
+	struct death death; /* how we went down before, in dom0's words … */
+	bool died;	    /* … if we did */
 	char *control_bytes;
 	size_t control_length;
 	struct control *control;
-	int own_fd;   /* SHARED_DIR/NAME/, where our copy lies; -1 for --once */
 	bool in_dom0;
 	bool once;
 
 	struct testing testing;
+	struct courier *courier; /* NULL for --once: written there directly */
 	bool woken; /* ends the wait: there is a job, or a stop */
+	bool paused; /* ends a pause */
 	bool stopping;
 };
 
 /**
  * job_wait() - wait until there is something to do
- * @job: hostname, store and loop set; run, shared_dir, control_bytes and
- *       own_fd are filled in
+ * @job: hostname, store and loop set; run, shared_dir and control_bytes
+ *       are filled in
  *
  * By xenstore where there is one: dom0 announces run, digest and shared_dir.
  * The copy of the control file is taken only when its digest is that one.

@@ -88,13 +88,17 @@ static void in_child(struct host *host, const struct journal *about,
 	struct err e = ERR_NONE;
 	int r;
 
+	if (host->share_hangs)
+		return;
 	spec.name = "collect";
 	spec.function = function;
 	spec.arg = arg;
 	spec.limit_usec = COLLECT_LIMIT_S * SECOND_USEC;
 	r = child_run(host->loop, &spec, NULL, &result, &e);
-	if (r == 0 && result.timed_out)
-		r = err_set(&e, -ETIMEDOUT, "the share does not answer");
+	host->share_hangs = r == 0 && result.timed_out;
+	if (host->share_hangs)
+		r = err_set(&e, -ETIMEDOUT,
+			    "the share does not answer, and is not asked again");
 	else if (r == 0 && result.number < 0)
 		r = err_set(&e, result.number, "%s", result.message);
 	if (r < 0)

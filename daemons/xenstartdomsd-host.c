@@ -28,6 +28,19 @@ static struct guest *find_guest(struct host *host, const char *name)
 	return NULL;
 }
 
+static void take_death(struct guest *guest, const struct json *event)
+{
+	struct death death;
+
+	death_from_json(&death, event);
+	guest->deaths++;
+	if (death.entry >= 0)
+		guest->death = death;
+	guest->half_made = false;
+	guest->state = guest_may_restart(guest, death.reason) ? GUEST_PENDING :
+								GUEST_DIED;
+}
+
 /* Ends count for the whole run, all else for the boot it happened in. */
 static void take_event(void *arg, const struct json *event)
 {
@@ -45,7 +58,7 @@ static void take_event(void *arg, const struct json *event)
 	if (strcmp(state, "done") == 0)
 		guest->state = GUEST_DONE;
 	else if (strcmp(state, "died") == 0)
-		guest->state = GUEST_DIED;
+		take_death(guest, event);
 	else if (strcmp(state, "given up") == 0)
 		guest->state = GUEST_GIVEN_UP;
 	else if (strcmp(state, "starting") == 0 && this_boot &&
@@ -71,6 +84,7 @@ int guests_new(struct host *host, struct err *e)
 		guest->about = (struct journal){ .run = host->run->id,
 						 .domain = domain->name };
 		guest->test = guest->step = "?";
+		guest->death.entry = -1;
 		if (domain->config != NULL)
 			guest->xen_name = toolstack_config_name(domain->config);
 		if (guest->xen_name == NULL)
@@ -150,7 +164,9 @@ int host_publish(struct host *host, struct err *e)
 		if (guest_is_final(guest))
 			continue;
 		wanted++;
-		r = publish_to(guest, &trouble);
+		/* One that hangs is asked once, not once for each domain. */
+		r = r == -ETIMEDOUT ? err_set(&trouble, r, "%s", e->text) :
+				      publish_to(guest, &trouble);
 		if (r == 0)
 			continue;
 		failed++;

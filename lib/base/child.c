@@ -19,6 +19,7 @@
 
 struct child {
 	struct loop *loop;
+	struct child *next; /* of those that run in the loop */
 	struct loop_source *exit_source;
 	struct loop_source *timer;
 	struct loop_source *empty_source; /* of the control group */
@@ -28,6 +29,7 @@ struct child {
 	pid_t pid;
 	int pid_fd;
 	int answer_fd;
+	bool kept;
 	bool adopts; /* whole_tree without a control group */
 	bool exited; /* the first process; others may be left */
 	bool terminated;
@@ -36,10 +38,30 @@ struct child {
 	struct child_result result;
 };
 
+/* From fork to end, so that whoever reaps knows whom it reaped. */
+static void enlist(struct child *child)
+{
+	struct child **children = loop_children(child->loop);
+
+	child->next = *children;
+	*children = child;
+}
+
+static void strike_off(const struct child *child)
+{
+	struct child **at = loop_children(child->loop);
+
+	while (*at != NULL && *at != child)
+		at = &(*at)->next;
+	if (*at != NULL)
+		*at = child->next;
+}
+
 static void child_free(struct child *child)
 {
 	if (child == NULL)
 		return;
+	strike_off(child);
 	loop_source_free(child->exit_source);
 	loop_source_free(child->timer);
 	loop_source_free(child->empty_source);
@@ -56,8 +78,27 @@ static void child_freep(struct child **child)
 
 /* ---- everything that it left behind ------------------------------------ */
 
-/* Calls back for every child of @pid; proc(5), /proc/PID/task/TID/children. */
-static unsigned int each_child_of(pid_t pid, void (*visit)(pid_t pid))
+/* Another one that we started, beside @child. */
+static struct child *find_other(const struct child *child, pid_t pid)
+{
+	struct child *each = *loop_children(child->loop);
+
+	while (each != NULL && (each == child || each->pid != pid))
+		each = each->next;
+	return each;
+}
+
+static bool has_others(const struct child *child)
+{
+	return *loop_children(child->loop) != child || child->next != NULL;
+}
+
+/*
+ * Calls back for every child of @pid but for those that run beside @beside,
+ * where that is not NULL; proc(5), /proc/PID/task/TID/children.
+ */
+static unsigned int each_child_of(pid_t pid, const struct child *beside,
+				  void (*visit)(pid_t pid))
 {
 	CLEANUP(freep) char *path =
 		text_format("/proc/%d/task/%d/children", pid, pid);
@@ -68,8 +109,13 @@ static unsigned int each_child_of(pid_t pid, void (*visit)(pid_t pid))
 	file = path == NULL ? NULL : fopen(path, "re");
 	if (file == NULL)
 		return 0;
-	for (; fscanf(file, "%d", &child) == 1; count++)
-		visit(child);
+	while (fscanf(file, "%d", &child) == 1) {
+		if (beside != NULL && find_other(beside, child) != NULL)
+			continue;
+		if (visit != NULL)
+			visit(child);
+		count++;
+	}
 	return count;
 }
 
@@ -77,14 +123,14 @@ static void terminate_with_children(pid_t pid)
 {
 	kill(pid, SIGTERM);
 	kill(pid, SIGCONT); /* a stopped one cannot end */
-	each_child_of(pid, terminate_with_children);
+	each_child_of(pid, NULL, terminate_with_children);
 }
 
 static void kill_with_children(pid_t pid)
 {
 	/* Stopped first, so that it cannot fork while we look. */
 	kill(pid, SIGSTOP);
-	each_child_of(pid, kill_with_children);
+	each_child_of(pid, NULL, kill_with_children);
 	kill(pid, SIGKILL);
 }
 
@@ -100,7 +146,7 @@ static void terminate_tree(const struct child *child)
 	kill(-child->pid, SIGTERM);
 	kill(-child->pid, SIGCONT);
 	if (child->adopts)
-		each_child_of(getpid(), terminate_with_children);
+		each_child_of(getpid(), child, terminate_with_children);
 }
 
 static void kill_tree(const struct child *child)
@@ -113,7 +159,7 @@ static void kill_tree(const struct child *child)
 		kill(child->pid, SIGKILL);
 	kill(-child->pid, SIGKILL);
 	if (child->adopts)
-		each_child_of(getpid(), kill_with_children);
+		each_child_of(getpid(), child, kill_with_children);
 }
 
 static void add_usage(struct child *child, const struct rusage *usage)
@@ -141,13 +187,22 @@ static bool reap_adopted(struct child *child)
 	pid_t pid;
 
 	while ((pid = wait4(-1, &status, WNOHANG, &usage)) > 0) {
+		struct child *other = find_other(child, pid);
+
+		if (other != NULL) {
+			/* Its pidfd brings on the rest. */
+			add_usage(other, &usage);
+			take_status(other, status);
+			continue;
+		}
 		add_usage(child, &usage);
 		if (pid == child->pid)
 			take_status(child, status);
 		else if (child->exited && WIFSIGNALED(status))
 			child->result.stragglers++;
 	}
-	return pid < 0;
+	return pid < 0 || (has_others(child) &&
+			   each_child_of(getpid(), child, NULL) == 0);
 }
 
 /* ---- the end ----------------------------------------------------------- */
@@ -220,10 +275,12 @@ static int on_exit_of_child(void *arg, uint32_t events)
 	int status;
 
 	(void)events;
-	if (wait4(child->pid, &status, WNOHANG, &usage) != child->pid)
-		return 0;
-	take_status(child, status);
-	add_usage(child, &usage);
+	if (!child->exited) {
+		if (wait4(child->pid, &status, WNOHANG, &usage) != child->pid)
+			return 0;
+		take_status(child, status);
+		add_usage(child, &usage);
+	}
 	loop_source_free(TAKE_PTR(child->exit_source));
 	if (child->group != NULL)
 		return end_group(child);
@@ -259,8 +316,8 @@ static int on_limit(void *arg)
 {
 	struct child *child = arg;
 
-	if (child->killed)
-		return finish(child); /* the kernel holds it: give it up */
+	if (child->killed) /* the kernel holds it: give it up */
+		return child->kept ? 0 : finish(child);
 	if (child->terminated || child->exited) {
 		child->killed = true;
 		kill_tree(child);
@@ -278,6 +335,12 @@ void child_stop(struct child *child)
 		return;
 	child->result.stopped = true;
 	end_with_grace(child);
+}
+
+void child_abandon(struct child *child)
+{
+	kill_tree(child);
+	child_free(child);
 }
 
 /* ---- the beginning ----------------------------------------------------- */
@@ -340,6 +403,7 @@ static int fork_child(struct child *child, const struct child_spec *spec,
 			     start_program(spec, child->group);
 	if (child->pid < 0)
 		return err_errno(e, "start %s", spec->name);
+	enlist(child);
 	if (forks) /* else it has done so itself by now */
 		setpgid(child->pid, child->pid);
 	child->answer_fd = TAKE_FD(read_fd);
@@ -380,6 +444,7 @@ int child_start(struct loop *loop, const struct child_spec *spec,
 	if (child == NULL)
 		return err_set(e, -ENOMEM, "out of memory");
 	child->loop = loop;
+	child->kept = spec->kept;
 	child->done = done;
 	child->arg = arg;
 	child->pid_fd = -1;

@@ -41,9 +41,15 @@ struct child_spec {
 	 */
 	uint64_t limit_usec;
 	/*
+	 * One that does not even end then is waited for all the same, however
+	 * long the kernel holds it, instead of given up: who starts the next
+	 * one at the end of this one never has two of them.
+	 */
+	bool kept;
+	/*
 	 * All processes that it leaves behind are its own, whatever they did
-	 * to get away: they are gone before it counts as ended. Only where
-	 * no other child runs at that time. A control group where the unit
+	 * to get away: they are gone before it counts as ended. One such at a
+	 * time; children that are none may run beside it. A control group where the unit
 	 * delegates one (cgroups(7)), else orphans are adopted
 	 * (PR_SET_CHILD_SUBREAPER) and killed. Otherwise: its process group.
 	 */
@@ -86,6 +92,9 @@ int child_start(struct loop *loop, const struct child_spec *spec,
 
 /* End it now: TERM, then KILL after CHILD_GRACE_S. Its @done follows. */
 void child_stop(struct child *child);
+
+/* Forget one that still runs: it gets KILL, and its @done is never called. */
+void child_abandon(struct child *child);
 
 /**
  * child_run() - child_start() and wait for the end in the loop

@@ -8,6 +8,7 @@
 
 struct loop {
 	sd_event *event;
+	struct child *children;
 };
 
 struct loop_source {
@@ -51,6 +52,11 @@ void loop_free(struct loop *loop)
 void loop_freep(struct loop **loop)
 {
 	loop_free(*loop);
+}
+
+struct child **loop_children(struct loop *loop)
+{
+	return &loop->children;
 }
 
 static struct loop_source *source_new(struct loop *loop, void *arg)

@@ -29,6 +29,10 @@ int loop_new(struct loop **ret, struct err *e);
 void loop_free(struct loop *loop); /* after all its sources */
 void loop_freep(struct loop **loop);
 
+/* Where child.c keeps the list of the children that run in this loop. */
+struct child;
+struct child **loop_children(struct loop *loop);
+
 /**
  * loop_io() - call back while @fd has one of @epoll_events (EPOLLIN, …)
  * @fd:  stays the caller's and outlives the source

@@ -8,6 +8,7 @@
 #include <syslog.h>
 #include <time.h>
 
+#include "base/child.h"
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/journal.h"
@@ -16,6 +17,8 @@
 #include "source/digest.h"
 
 #define RUNS "runs"
+
+enum { SHARE_LIMIT_S = 30 }; /* a summary is small */
 
 int run_boot_id(char boot_id[static 37], struct err *e)
 {
@@ -30,8 +33,7 @@ int run_boot_id(char boot_id[static 37], struct err *e)
 	return 0;
 }
 
-/* Letters, digits and '-' only: it becomes a file name and part of one. */
-static bool is_id(const char *id)
+bool run_is_id(const char *id)
 {
 	size_t length = strspn(id, "0123456789abcdefghijklmnopqrstuvwxyz-");
 
@@ -72,7 +74,7 @@ int run_current(int root_fd, char id[static RUN_ID_MAX], struct err *e)
 	if (r < 0)
 		return r;
 	text[strcspn(text, "\n")] = '\0';
-	if (!is_id(text))
+	if (!run_is_id(text))
 		return err_set(e, -EBADMSG,
 			       "/" PATH_STATE_DIR "/" RUN_CURRENT
 			       " names no run; remove it to give that run up");
@@ -301,6 +303,19 @@ int run_note_domain(struct run *run, const char *domain, const char *state,
 	return add_and_sync(run, event, e);
 }
 
+int run_note_death(struct run *run, const char *domain, const char *message,
+		   const char *test, const struct death *death, struct err *e)
+{
+	struct json *event = record_event("domain");
+
+	json_set_string(event, "domain", domain);
+	json_set_string(event, "state", "died");
+	json_set_string(event, "message", message);
+	json_set_string(event, "test", test);
+	death_to_json(death, event);
+	return add_and_sync(run, event, e);
+}
+
 int run_domain_dir(const struct run *run, const char *domain, int *ret_fd,
 		   struct err *e)
 {
@@ -331,20 +346,56 @@ static int note_end(struct run *run, const char *result, const char *message,
 	return add_and_sync(run, event, e);
 }
 
+struct sharing {
+	const char *dir;
+	const char *text;
+};
+
+static int put_summary(void *arg, struct err *e)
+{
+	const struct sharing *sharing = arg;
+	CLEANUP(fd_close) int fd = -1;
+	int r;
+
+	r = file_open_dir(AT_FDCWD, sharing->dir, &fd, e);
+	return r < 0 ? r :
+		       file_write_atomic(fd, RUN_SUMMARY, sharing->text,
+					 strlen(sharing->text), 0644, e);
+}
+
+/* In a child, as all that touches the share, with a loop of its own. */
+static int put_in_child(struct sharing *sharing, struct err *e)
+{
+	CLEANUP(loop_freep) struct loop *loop = NULL;
+	struct child_spec spec = CHILD_SPEC_NONE;
+	struct child_result result;
+	int r;
+
+	spec.name = "share the summary";
+	spec.function = put_summary;
+	spec.arg = sharing;
+	spec.limit_usec = SHARE_LIMIT_S * UINT64_C(1000000);
+	r = loop_new(&loop, e);
+	if (r == 0)
+		r = child_run(loop, &spec, NULL, &result, e);
+	if (r < 0)
+		return r;
+	if (result.timed_out)
+		return err_set(e, -ETIMEDOUT, "it does not answer");
+	return result.number < 0 ?
+		       err_set(e, result.number, "%s", result.message) :
+		       0;
+}
+
 /* The share may be gone; the run's own directory has the summary too. */
 static void share_summary(const struct run *run, const char *text)
 {
 	const char *dir = run->control->preferences.shared_dir;
 	const struct journal about = { .run = run->id };
-	CLEANUP(fd_close) int fd = -1;
+	struct sharing sharing = { .dir = dir, .text = text };
 	struct err e = ERR_NONE;
-	int r;
 
-	r = file_open_dir(AT_FDCWD, dir, &fd, &e);
-	if (r == 0)
-		r = file_write_atomic(fd, RUN_SUMMARY, text, strlen(text), 0644,
-				      &e);
-	if (r < 0)
+	if (put_in_child(&sharing, &e) < 0)
 		journal_say(&about, JOURNAL_SHARE_TROUBLE, LOG_WARNING,
 			    "The summary could not be put into %s: %s", dir,
 			    e.text);

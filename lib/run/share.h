@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
 
@@ -39,25 +40,72 @@ int share_find(const char *shared_dir, const char *hostname, int *ret_fd,
 int share_publish(const char *shared_dir, const char *name, const void *bytes,
 		  size_t length, struct err *e);
 
+struct share_copy {
+	const char *shared_dir; /* absolute */
+	const char *hostname;
+	size_t bytes_max; /* of the control file */
+	int to_fd;	  /* a file that takes its bytes */
+};
+
+/**
+ * share_take() - read this host's copy of the control file
+ * @copy: a struct share_copy
+ *
+ * Usable as the function of a child.
+ *
+ * Return: 0, -ENOENT when there is none (yet), or a negative errno.
+ */
+int share_take(void *copy, struct err *e);
+
 struct share_delivery {
 	const char *shared_dir;
 	const char *name; /* of the domain */
 	const char *run;
 	int local_fd; /* the domain's directory of this run */
-	bool record_only; /* a test is writing its results */
+	/*
+	 * What of it is to be moved, from share_list(): never what a test is
+	 * still writing. NULL: the record only.
+	 */
+	char **names;
+	uint64_t record_bytes; /* of the record, that are safe here */
+	/* Nothing follows: "done, do not run again". */
+	bool last;
 };
+
+/**
+ * share_list() - the results that lie in a domain's directory
+ * @local_fd: a local disk, so that this does not block
+ * @ret:      their names there, NULL at the end; release with
+ *            share_list_freep()
+ */
+int share_list(int local_fd, char ***ret, struct err *e);
+void share_list_freep(char ***names);
 
 /**
  * share_deliver() - bring over what the share does not have yet
  * @delivery: a struct share_delivery
  *
- * Result files are moved (renamed, or copied and then removed here); of the
- * record the lines that are missing there are appended. What could not be
- * brought over stays and goes with the next call. Usable as the function of a
- * child.
+ * Of the record the lines that are missing there are appended; a copy that is
+ * no beginning of it is replaced. Results are moved: renamed, or copied,
+ * synced and only then removed here. What could not be brought over stays and
+ * goes with the next call, and what is there already is not brought again:
+ * once or many times, whole or cut off in between, it comes to the same. The
+ * last delivery removes the domain's copy of the control file once all the
+ * rest is there. Usable as the function of a child.
  *
  * Return: 0 or the first negative errno.
  */
 int share_deliver(void *delivery, struct err *e);
+
+/**
+ * share_fetch_record() - get back a record that is lost here
+ * @delivery: a struct share_delivery; only where it is matters
+ *
+ * Usable as the function of a child.
+ *
+ * Return: 0, also when the share has none; another negative errno says that
+ * nobody knows.
+ */
+int share_fetch_record(void *delivery, struct err *e);
 
 #endif

@@ -91,6 +91,45 @@ static void all_of_a_tree_is_ended_when_its_time_is_up(void **state)
 	assert_in_range(f->result.wall_usec, 500000, 5000000);
 }
 
+static int sleep_for_a_while(void *arg, struct err *e)
+{
+	(void)arg;
+	(void)e;
+	sleep(3);
+	return 7;
+}
+
+static void on_background(void *arg, const struct child_result *result)
+{
+	struct child_result *kept = arg;
+
+	*kept = *result;
+}
+
+/* It holds up no tree, is not ended with one, and its own end is told. */
+static void one_in_the_background_is_no_part_of_it(void **state)
+{
+	struct fixture *f = *state;
+	struct child_spec spec = CHILD_SPEC_NONE;
+	struct child_result background = { .exit_status = 99 };
+
+	spec.name = "background";
+	spec.function = sleep_for_a_while;
+	assert_int_equal(child_start(f->loop, &spec, on_background,
+				     &background, NULL, &f->e),
+			 0);
+	f->spec.whole_tree = true;
+	run_shell(f, "(setsid sleep 60 &)");
+	assert_int_equal(f->result.stragglers, 1);
+	assert_in_range(f->result.wall_usec, 0, 2500000);
+	assert_int_equal(background.exit_status, 99);
+	/* This one sees it end. */
+	run_shell(f, "sleep 3.5");
+	run_shell(f, "true");
+	assert_int_equal(background.exit_status, 1);
+	assert_int_equal(background.number, 7);
+}
+
 static void without_whole_tree_its_group_is_gone(void **state)
 {
 	struct fixture *f = *state;
@@ -199,6 +238,7 @@ int main(void)
 		CHILD_TEST(orphans_that_ended_by_themselves_are_no_stragglers),
 		CHILD_TEST(orphans_are_reaped_while_the_step_goes_on),
 		CHILD_TEST(all_of_a_tree_is_ended_when_its_time_is_up),
+		CHILD_TEST(one_in_the_background_is_no_part_of_it),
 		CHILD_TEST(without_whole_tree_its_group_is_gone),
 		CHILD_TEST(without_whole_tree_one_that_left_its_group_stays),
 		CHILD_TEST(output_is_taken_up_to_a_limit),

@@ -17,16 +17,26 @@ static char *path_of(const struct scratch *s, const char *name)
 	return path;
 }
 
-static int deliver(const struct scratch *s, struct err *e)
+static int deliver_so(const struct scratch *s, bool last, struct err *e)
 {
 	CLEANUP(freep) char *shared_dir = path_of(s, "share");
 	CLEANUP(fd_close) int local_fd = open_dir(s, "local");
-	struct share_delivery delivery = {.shared_dir = shared_dir,
-					  .name = "bob13",
-					  .run = RUN,
-					  .local_fd = local_fd};
+	CLEANUP(share_list_freep) char **names = NULL;
+	struct share_delivery delivery = { .shared_dir = shared_dir,
+					   .name = "bob13",
+					   .run = RUN,
+					   .local_fd = local_fd,
+					   .record_bytes = UINT64_MAX,
+					   .last = last };
 
+	assert_int_equal(share_list(local_fd, &names, e), 0);
+	delivery.names = names;
 	return share_deliver(&delivery, e);
+}
+
+static int deliver(const struct scratch *s, struct err *e)
+{
+	return deliver_so(s, false, e);
 }
 
 static void assert_delivered(const struct scratch *s)
@@ -202,25 +212,33 @@ static void results_reach_another_disk(void **state)
 	assert_int_equal(in_a_child(deliver_to_another_disk, s), 0);
 }
 
-static void the_record_may_go_while_results_are_written(void **state)
+static void what_a_test_is_writing_stays(void **state)
 {
 	struct scratch *s = *state;
 	CLEANUP(freep) char *shared_dir = path_of(s, "share");
+	CLEANUP(share_list_freep) char **names = NULL;
 	CLEANUP(fd_close) int local_fd = -1;
 	struct share_delivery delivery = { .shared_dir = shared_dir,
 					   .name = "bob13",
 					   .run = RUN,
-					   .record_only = true };
+					   .record_bytes = 4 };
 	struct err e = ERR_NONE;
 
 	make_both(s);
 	make_results(s);
 	local_fd = open_dir(s, "local");
+	assert_int_equal(share_list(local_fd, &names, &e), 0);
+	/* Begun after the list was made, and not yet safe. */
+	make_dirs(s, "local/fio");
+	put(s, "local/fio/run.log", "half");
+	put(s, "local/record.jsonl", "one\ntwo\n");
 	delivery.local_fd = local_fd;
+	delivery.names = names;
 	assert_int_equal(share_deliver(&delivery, &e), 0);
 	assert_content(s, "share/bob13/" RUN "/record.jsonl", "one\n");
-	assert_int_equal(entries(s, "share/bob13/" RUN), 1);
-	assert_content(s, "local/LTP/run.log", "ran");
+	assert_content(s, "share/bob13/" RUN "/LTP/run.log", "ran");
+	assert_false(exists(s, "share/bob13/" RUN "/fio"));
+	assert_content(s, "local/fio/run.log", "half");
 }
 
 static void results_join_what_is_there_already(void **state)
@@ -380,7 +398,7 @@ static void links_in_the_share_lead_nowhere(void **state)
 		{"share/bob13", "share", false},
 		{"share/bob13/" RUN, "share/bob13", false},
 		{"share/bob13/" RUN "/LTP", "share/bob13/" RUN, false},
-		{"share/bob13/" RUN "/record.jsonl", "share/bob13/" RUN, false},
+		{"share/bob13/" RUN "/record.jsonl", "share/bob13/" RUN, true},
 		{"share/bob13/" RUN "/LTP/run.log", "share/bob13/" RUN "/LTP",
 		 true},
 	};
@@ -404,7 +422,7 @@ static void links_in_the_share_lead_nowhere(void **state)
 	}
 }
 
-static void a_fifo_in_place_of_the_shared_record_does_not_block(void **state)
+static void a_fifo_in_place_of_the_shared_record_is_replaced(void **state)
 {
 	struct scratch *s = *state;
 	struct err e = ERR_NONE;
@@ -415,9 +433,23 @@ static void a_fifo_in_place_of_the_shared_record_does_not_block(void **state)
 	assert_int_equal(
 		mkfifoat(s->fd, "share/bob13/" RUN "/record.jsonl", 0644), 0);
 	alarm(5);
-	assert_true(deliver(s, &e) < 0);
+	assert_int_equal(deliver(s, &e), 0);
 	alarm(0);
+	assert_results(s);
+}
+
+static void a_directory_in_place_of_the_shared_record_is_said(void **state)
+{
+	struct scratch *s = *state;
+	struct err e = ERR_NONE;
+
+	make_both(s);
+	make_results(s);
+	make_dirs(s, "share/bob13/" RUN "/record.jsonl");
+	assert_true(deliver(s, &e) < 0);
+	assert_non_null(strstr(e.text, "record.jsonl"));
 	assert_content(s, "share/bob13/" RUN "/LTP/run.log", "ran");
+	assert_content(s, "local/record.jsonl", "one\n");
 }
 
 int main(void)
@@ -430,7 +462,7 @@ int main(void)
 		SCRATCH_TEST(nothing_is_published_through_a_link),
 		SCRATCH_TEST(results_are_moved_and_the_record_is_copied),
 		SCRATCH_TEST(results_reach_another_disk),
-		SCRATCH_TEST(the_record_may_go_while_results_are_written),
+		SCRATCH_TEST(what_a_test_is_writing_stays),
 		SCRATCH_TEST(results_join_what_is_there_already),
 		SCRATCH_TEST(of_the_record_only_what_is_missing_is_added),
 		SCRATCH_TEST(a_record_that_lost_its_end_goes_on_as_it_is_here),
@@ -439,8 +471,9 @@ int main(void)
 		SCRATCH_TEST(what_a_read_only_share_refuses_goes_later),
 		SCRATCH_TEST(a_share_that_is_not_there_keeps_the_results_here),
 		SCRATCH_TEST(links_in_the_share_lead_nowhere),
+		SCRATCH_TEST(a_fifo_in_place_of_the_shared_record_is_replaced),
 		SCRATCH_TEST(
-			a_fifo_in_place_of_the_shared_record_does_not_block),
+			a_directory_in_place_of_the_shared_record_is_said),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
