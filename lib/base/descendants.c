@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/descendants.h"
+
+#include <signal.h>
+#include <stdio.h>
+
+#include "base/cleanup.h"
+
+static unsigned int each_child(pid_t pid, descendant_fn visit, void *arg,
+			       unsigned int depth)
+{
+	CLEANUP(file_closep) FILE *file = NULL;
+	unsigned int count = 0;
+	char path[64];
+	int child;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", pid, pid);
+	file = fopen(path, "re");
+	if (file == NULL)
+		return 0;
+	for (; fscanf(file, "%d", &child) == 1; count++)
+		if (visit != NULL)
+			visit(arg, child, depth);
+	return count;
+}
+
+unsigned int descendants_count_children(pid_t pid)
+{
+	return each_child(pid, NULL, NULL, 0);
+}
+
+struct walk {
+	descendant_fn visit;
+	void *arg;
+};
+
+static void visit_with_children(void *arg, pid_t pid, unsigned int depth)
+{
+	const struct walk *walk = arg;
+
+	walk->visit(walk->arg, pid, depth);
+	each_child(pid, visit_with_children, arg, depth + 1);
+}
+
+void descendants_each(pid_t pid, descendant_fn visit, void *arg)
+{
+	struct walk walk = { visit, arg };
+
+	each_child(pid, visit_with_children, &walk, 0);
+}
+
+static void terminate(void *arg, pid_t pid, unsigned int depth)
+{
+	(void)arg;
+	(void)depth;
+	kill(pid, SIGTERM);
+	kill(pid, SIGCONT);
+}
+
+void descendants_terminate(pid_t pid)
+{
+	descendants_each(pid, terminate, NULL);
+}
+
+static void kill_with_children(void *arg, pid_t pid, unsigned int depth)
+{
+	kill(pid, SIGSTOP);
+	each_child(pid, kill_with_children, arg, depth + 1);
+	kill(pid, SIGKILL);
+}
+
+void descendants_kill(pid_t pid)
+{
+	each_child(pid, kill_with_children, NULL, 0);
+}
