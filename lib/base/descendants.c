@@ -51,6 +51,26 @@ void descendants_each(pid_t pid, descendant_fn visit, void *arg)
 	each_child(pid, visit_with_children, &walk, 0);
 }
 
+/*
+ * Thousands of them may want the processor too. SCHED_RR goes before them, for
+ * as long as we look; not where this is forbidden. Answers whether it does.
+ */
+static bool go_first(void)
+{
+	const struct sched_param param = { .sched_priority = 1 };
+
+	return sched_getscheduler(0) == SCHED_OTHER &&
+	       sched_setscheduler(0, SCHED_RR, &param) == 0;
+}
+
+static void step_back(bool was_first)
+{
+	const struct sched_param param = { .sched_priority = 0 };
+
+	if (was_first)
+		sched_setscheduler(0, SCHED_OTHER, &param);
+}
+
 static void terminate(void *arg, pid_t pid, unsigned int depth)
 {
 	(void)arg;
@@ -61,7 +81,10 @@ static void terminate(void *arg, pid_t pid, unsigned int depth)
 
 void descendants_terminate(pid_t pid)
 {
+	bool first = go_first();
+
 	descendants_each(pid, terminate, NULL);
+	step_back(first);
 }
 
 static void stop(void *arg, pid_t pid, unsigned int depth)
@@ -78,25 +101,12 @@ static void kill_with_children(void *arg, pid_t pid, unsigned int depth)
 	kill(pid, SIGKILL);
 }
 
-/*
- * Thousands of them may want the processor too. SCHED_RR goes before them, for
- * as long as we look; not where this is forbidden.
- */
-static bool go_first(bool first)
-{
-	struct sched_param param = { .sched_priority = first ? 1 : 0 };
-
-	return sched_setscheduler(0, first ? SCHED_RR : SCHED_OTHER, &param) ==
-	       0;
-}
-
 void descendants_kill(pid_t pid)
 {
-	bool first = sched_getscheduler(0) == SCHED_OTHER && go_first(true);
+	bool first = go_first();
 
 	/* All stop before one ends: in a full table its place is taken. */
 	descendants_each(pid, stop, NULL);
 	each_child(pid, kill_with_children, NULL, 0);
-	if (first)
-		go_first(false);
+	step_back(first);
 }
