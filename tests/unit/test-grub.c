@@ -58,6 +58,7 @@ static int set_up(void **state)
 	root_put(root, "boot/grub/grubenv", ENVIRONMENT "####", 0644);
 	root_put_kernel(root);
 	root->plan.method = CONTROL_BOOT_GRUB;
+	root->plan.watchdog = true;
 	root->plan.hypervisor = "/boot/xen-4.17.5-xt1a2b3c4d.gz";
 	*state = root;
 	return 0;
@@ -419,7 +420,7 @@ static void a_ring_of_the_users_size_stays(void **state)
 		 "GRUB_CMDLINE_XEN='conring_size=64k'\n", 0644);
 	assert_int_equal(grub_arm(&root->plan, &e), 0);
 	root_has(root, "boot/grub/custom.cfg",
-		 "conring_size=64k  xentest-r-3 ${");
+		 "conring_size=64k  xentest-r-3 watchdog ${");
 }
 
 static void on_failure_stay_keeps_a_panic_on_the_screen(void **state)
