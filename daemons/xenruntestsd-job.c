@@ -174,8 +174,8 @@ static void seed_record(const struct job *job, int local_fd)
 	run_fd = openat(job->own_fd, job->run,
 			O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (run_fd >= 0)
-		file_copy(run_fd, RECORD_NAME, local_fd, RECORD_NAME,
-			  RECORD_BYTES_MAX, &missing);
+		file_copy_synced(run_fd, RECORD_NAME, local_fd, RECORD_NAME,
+				 RECORD_BYTES_MAX, &missing);
 }
 
 static int open_local(struct job *job, const char *name, struct err *e)
@@ -197,7 +197,8 @@ static int open_local(struct job *job, const char *name, struct err *e)
 		return r;
 	if (path == NULL)
 		return err_set(e, -ENOMEM, "out of memory");
-	return file_make_dirs(base_fd, path, 0755, &job->testing.local_fd, e);
+	return file_make_dirs_synced(base_fd, path, 0755,
+				     &job->testing.local_fd, e);
 }
 
 static int open_temp(struct job *job, const char *tempdir, struct err *e)

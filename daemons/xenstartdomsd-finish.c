@@ -35,13 +35,13 @@ static int open_share(const struct guest *guest, int *ret_fd, struct err *e)
 		return err_set(e, -ENOMEM, "out of memory");
 	r = file_open_dir(AT_FDCWD, run->control->preferences.shared_dir,
 			  &share_fd, e);
-	return r < 0 ? r : file_make_dirs(share_fd, path, 0755, ret_fd, e);
+	return r < 0 ? r : file_make_dirs_synced(share_fd, path, 0755, ret_fd, e);
 }
 
 static int copy_if_there(int from_fd, int to_fd, const char *name,
 			 uint64_t max, struct err *e)
 {
-	int r = file_copy(from_fd, name, to_fd, name, max, e);
+	int r = file_copy_synced(from_fd, name, to_fd, name, max, e);
 
 	return r == -ENOENT ? 0 : r;
 }
@@ -93,6 +93,9 @@ static void in_child(struct host *host, const struct journal *about,
 	spec.arg = arg;
 	spec.limit_usec = COLLECT_LIMIT_S * SECOND_USEC;
 	r = child_run(host->loop, &spec, NULL, &result, &e);
+	/* Short of memory, the kernel ends anybody: no reason to lose results. */
+	if (r == 0 && result.term_signal != 0 && !result.timed_out)
+		r = child_run(host->loop, &spec, NULL, &result, &e);
 	if (r == 0 && result.timed_out)
 		r = err_set(&e, -ETIMEDOUT, "the share does not answer");
 	else if (r == 0 && result.number < 0)

@@ -91,7 +91,7 @@ int share_publish(const char *shared_dir, const char *name, const void *bytes,
 
 	r = file_open_dir(AT_FDCWD, shared_dir, &dir_fd, e);
 	if (r == 0)
-		r = file_make_dirs(dir_fd, name, 0755, &own_fd, e);
+		r = file_make_dirs_synced(dir_fd, name, 0755, &own_fd, e);
 	if (r == 0)
 		r = file_write_atomic(own_fd, SHARE_CONTROL, bytes, length,
 				      0644, e);
@@ -263,6 +263,9 @@ static int deliver_record(int local_fd, int to_fd, struct err *e)
 	r = append_from(in, out, there.st_size, here.st_size, e);
 	if (r < 0)
 		return r;
+	/* NFS syncs at close() in any case; for dom0 it is a disk like others. */
+	if (fsync(out) < 0 || fsync(to_fd) < 0)
+		return err_errno(e, "sync the shared %s", RECORD_NAME);
 	if (close(TAKE_FD(out)) < 0)
 		return err_errno(e, "write the shared %s", RECORD_NAME);
 	return 0;
@@ -280,9 +283,11 @@ int share_deliver(void *arg, struct err *e)
 
 	r = file_open_dir(AT_FDCWD, delivery->shared_dir, &dir_fd, e);
 	if (r == 0)
-		r = file_make_dirs(dir_fd, delivery->name, 0755, &own_fd, e);
+		r = file_make_dirs_synced(dir_fd, delivery->name, 0755,
+					  &own_fd, e);
 	if (r == 0)
-		r = file_make_dirs(own_fd, delivery->run, 0755, &run_fd, e);
+		r = file_make_dirs_synced(own_fd, delivery->run, 0755, &run_fd,
+					  e);
 	if (r < 0)
 		return err_wrap(e, r, "%s", delivery->shared_dir);
 	if (!delivery->record_only)
