@@ -200,7 +200,8 @@ static int open_local(struct job *job, const char *name, struct err *e)
 		return r;
 	if (path == NULL)
 		return err_set(e, -ENOMEM, "out of memory");
-	return file_make_dirs(base_fd, path, 0755, &job->testing.local_fd, e);
+	return file_make_dirs_synced(base_fd, path, 0755,
+				     &job->testing.local_fd, e);
 }
 
 static int open_temp(struct job *job, const char *tempdir, struct err *e)

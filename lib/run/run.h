@@ -62,8 +62,9 @@ struct run {
  * @file:    how the user called it
  * @ret:     release with run_free()
  *
- * Writes the directory, the record's "run" and "plan" events and at last the
- * id into "current", each durably: a power cut leaves no run or a whole one.
+ * Writes the directory, the record's "run" and "plan" events, the id into
+ * "current", and at last gives the directory its name, each durably: a power
+ * cut leaves no run, or one that run_load() makes whole.
  *
  * Return: 0, -EBUSY when a run is going on, or a negative errno.
  */
@@ -74,8 +75,11 @@ int run_create(int root_fd, const char *bytes, size_t length, const char *file,
  * run_load() - take up the run that is going on
  * @visit: called for each event in its record; may be NULL
  *
- * Return: 0, -ENOENT when none is going on, -EBUSY when another process holds
- * its record, or a negative errno.
+ * Where "current" is damaged, that is the newest run whose record has no end.
+ *
+ * Return: 0, -ENOENT when none is going on, -EBADMSG when "current" is damaged
+ * and there is no such run, -EBUSY when another process holds its record, or a
+ * negative errno.
  */
 int run_load(int root_fd, struct run **ret,
 	     void (*visit)(void *arg, const struct json *event), void *arg,
