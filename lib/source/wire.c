@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "source/wire.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -31,23 +32,32 @@ static void set_bytes(struct json *object, const char *key, const char *bytes)
 	json_set_string(object, key, text);
 }
 
+/* The byte that "%XX" stands for; -1: it is no escape. */
+static int unescape(const char *text)
+{
+	unsigned int byte;
+
+	if (text[0] != '%' || !isxdigit((unsigned char)text[1]) ||
+	    !isxdigit((unsigned char)text[2]))
+		return -1;
+	return sscanf(text + 1, "%2x", &byte) == 1 ? (int)byte : -1;
+}
+
 /* NULL when it is not there. */
 static char *get_bytes(const struct json *object, const char *key)
 {
 	const char *from = json_get_string(object, key, NULL);
 	char *bytes = from == NULL ? NULL : strdup(from);
 	char *to = bytes;
-	unsigned int byte;
 
 	if (bytes == NULL)
 		return NULL;
-	while (*from != '\0')
-		if (sscanf(from, "%%%2x", &byte) == 1) {
-			*to++ = (char)byte;
-			from += 3;
-		} else {
-			*to++ = *from++;
-		}
+	while (*from != '\0') {
+		int byte = unescape(from);
+
+		*to++ = byte < 0 ? *from : (char)byte;
+		from += byte < 0 ? 1 : 3;
+	}
 	*to = '\0';
 	return bytes;
 }
