@@ -10,7 +10,7 @@
 static void take_text(char *buffer, size_t size, const struct json *event,
 		      const char *key)
 {
-	snprintf(buffer, size, "%s", json_get_string(event, key, ""));
+	text_copy(buffer, size, json_get_string(event, key, ""));
 	text_plain(buffer);
 }
 

@@ -23,16 +23,20 @@ struct making {
 	uint64_t last_usec;
 };
 
-static void copy_text(struct json *to, const struct json *event,
-		      const char *key)
+static void set_plain(struct json *to, const char *key, const char *value)
 {
-	CLEANUP(freep) char *text =
-		strdup(json_get_string(event, key, ""));
+	CLEANUP(freep) char *text = strdup(value);
 
 	if (text == NULL || text[0] == '\0')
 		return;
 	text_plain(text);
 	json_set_string(to, key, text);
+}
+
+static void copy_text(struct json *to, const struct json *event,
+		      const char *key)
+{
+	set_plain(to, key, json_get_string(event, key, ""));
 }
 
 static struct json *named(struct json *all, const char *kind, const char *name)
@@ -113,8 +117,8 @@ static void take_event(void *arg, const struct json *event)
 
 	if (making->first_usec == 0) {
 		making->first_usec = usec;
-		json_set_string(making->summary, "started",
-				json_get_string(event, "time", ""));
+		set_plain(making->summary, "started",
+			  json_get_string(event, "time", ""));
 	}
 	making->last_usec = usec;
 	if (strcmp(name, "run") == 0)
@@ -128,8 +132,8 @@ static void take_event(void *arg, const struct json *event)
 	if (strcmp(name, "end") == 0) {
 		copy_text(making->summary, event, "result");
 		copy_text(making->summary, event, "message");
-		json_set_string(making->summary, "ended",
-				json_get_string(event, "time", ""));
+		set_plain(making->summary, "ended",
+			  json_get_string(event, "time", ""));
 	}
 }
 

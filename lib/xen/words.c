@@ -27,15 +27,17 @@ static char *last_lines(char *text)
 /* The lines joined by "; ", plain. */
 static void join_lines(const char *lines, char words[static WORDS_MAX])
 {
+	char joined[4 * WORDS_MAX];
 	size_t used = 0;
 
-	for (; *lines != '\0' && used + 3 < WORDS_MAX; lines++) {
+	for (; *lines != '\0' && used + 2 < sizeof(joined); lines++) {
 		if (*lines == '\n')
-			words[used++] = ';';
-		words[used++] = *lines == '\n' ? ' ' : *lines;
+			joined[used++] = ';';
+		joined[used++] = *lines == '\n' ? ' ' : *lines;
 	}
-	words[used] = '\0';
-	text_plain(words);
+	joined[used] = '\0';
+	text_plain(joined);
+	text_copy(words, WORDS_MAX, joined);
 }
 
 void words_read(int fd, char words[static WORDS_MAX])
