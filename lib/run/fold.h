@@ -21,7 +21,8 @@
  *              "interrupted" | "skipped", and when ended: outcome, message,
  *              exit_status or signal, expected (yes/no, when one was said)
  *   step       entry, iteration, step, and exit_status or signal or
- *              timed_out, message, wall_usec, cpu_usec, memory_max_kib, log
+ *              timed_out, message, wall_usec, cpu_usec, memory_max_kib, log,
+ *              and what step_note() adds
  *   trouble    message
  *   done       (every test of the list has ended in some way)
  */
