@@ -23,7 +23,8 @@
  *              outcome, message, exit_status or signal, expected (yes/no,
  *              when one was said)
  *   step       entry, iteration, step, and exit_status or signal or
- *              timed_out, message, wall_usec, cpu_usec, memory_max_kib, log
+ *              timed_out, message, wall_usec, cpu_usec, memory_max_kib, log,
+ *              and what step_note() adds
  *   trouble    message
  *   done       (every test of the list has ended in some way)
  */

@@ -265,7 +265,7 @@ static int find_open(struct run *run, int runs_fd, struct err *e)
 		return err_errno(e, "list the runs");
 	}
 	while ((entry = readdir(dir)) != NULL)
-		if (is_id(entry->d_name) && strcmp(entry->d_name, newest) > 0)
+		if (run_is_id(entry->d_name) && strcmp(entry->d_name, newest) > 0)
 			memcpy(newest, entry->d_name,
 			       strlen(entry->d_name) + 1);
 	if (newest[0] == '\0')
