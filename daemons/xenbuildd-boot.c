@@ -9,14 +9,35 @@
 #include "base/file.h"
 #include "boot/boot.h"
 #include "boot/build_id.h"
+#include "boot/cause.h"
 #include "boot/marker.h"
 #include "boot/reboot.h"
 
+/* Power cuts and the like, for which no test is to blame. */
+enum { SPARE_BOOTS = 3 };
+
 /*
- * The boot into Xen, and one more for each power cut or crash that the tests
- * may bring, so that a night does not become an endless loop.
+ * As many boots as the control file can justify, so that a night does not
+ * become an endless loop: the one into Xen, those that tests may ask for, and
+ * one for each test, which is over when it takes the machine down.
  */
-enum { BOOTS = 4 };
+static unsigned int count_boots(const struct control *control)
+{
+	uint64_t boots = SPARE_BOOTS;
+
+	for (size_t i = 0; i < control->domain_count; i++) {
+		const struct control_domain *domain = &control->domains[i];
+
+		for (size_t j = 0; j < domain->entry_count; j++) {
+			const struct control_test *test =
+				domain->entries[j].test;
+
+			boots += 1 + (uint64_t)test->reboots * test->repeat;
+		}
+	}
+	return boots < MARKER_BOOTS_MAX ? (unsigned int)boots :
+					  MARKER_BOOTS_MAX;
+}
 
 static int make_plan(struct build *build, struct boot_plan *plan,
 		     struct err *e)
@@ -78,7 +99,7 @@ static int save_marker(const struct build *build, struct err *e)
 		&build->run->control->preferences;
 	struct marker marker = {
 		.stage = MARKER_BOOT,
-		.boots_left = BOOTS,
+		.boots_left = count_boots(build->run->control),
 		.boot_timeout_s = preferences->boot_timeout_s,
 		.stay = preferences->on_failure == CONTROL_STAY,
 	};
@@ -115,6 +136,7 @@ int stage_boot(struct build *build, struct err *e)
 	snprintf(path, sizeof(path), "/boot/%s", build->xen);
 	plan.hypervisor = build->xen[0] == '\0' ? NULL : path;
 	plan.log_fd = log_fd;
+	ring_mark(build->run->id, count_boots(build->run->control), plan.mark);
 	build->armed = true;
 	r = note_armed(build, plan.hypervisor, e);
 	if (r == 0)
@@ -142,7 +164,10 @@ int stage_reboot(struct build *build, struct err *e)
 {
 	const char *method =
 		boot_method_text(build->run->control->preferences.boot_method);
+	int r = run_note_reboot(build->run, cause_text(CAUSE_XENBUILDD), e);
 
+	if (r < 0)
+		return r;
 	if (build->no_reboot || strcmp(method, "none") == 0) {
 		journal_say(&build->about, JOURNAL_REBOOTING, LOG_NOTICE,
 			    "Everything is arranged: reboot %s",

@@ -42,6 +42,7 @@ static int arm(struct host *host, struct err *e)
 	if (r == 0) {
 		/* As xenbuildd had it; a boot entry of the user's needs none. */
 		plan.hypervisor = armed.hypervisor;
+		ring_mark(host->run->id, host->marker.boots_left, plan.mark);
 		r = boot_arm(&plan, e);
 	}
 	free(armed.hypervisor);
@@ -64,6 +65,9 @@ int host_boot_again(struct host *host, struct err *e)
 	r = marker_save(host->root_fd, &host->marker, e);
 	if (r == 0)
 		r = arm(host, e);
+	if (r == 0)
+		r = run_note_reboot(host->run,
+				    cause_text(CAUSE_XENSTARTDOMSD), e);
 	if (r == 0 && by_hand(host))
 		journal_say(&host->about, JOURNAL_REBOOTING, LOG_NOTICE,
 			    "Reboot into Xen, and the run goes on");

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <syslog.h>
 
 #include "base/child.h"
@@ -12,20 +13,62 @@
 #include "base/json.h"
 #include "base/text.h"
 
-/* What a boot that ended badly left behind: pstore(5), the journal. */
+/* What a boot that ended left behind: pstore(5), Xen's ring, the journal. */
 
 #define PSTORE "sys/fs/pstore"
+#define MEMORY_SURVIVES "memory-survives"
 
 enum {
 	PSTORE_FILES_MAX = 16,
 	PSTORE_BYTES_MAX = 1024 * 1024,
 	JOURNAL_BYTES_MAX = 64 * 1024,
 	JOURNAL_LIMIT_S = 60,
+	RING_LIMIT_S = 5 * 60, /* some seconds a gigabyte */
 	SAID_LINES = 10,
 };
 
+/* A dump of an older crash, that nobody removed, is no evidence. */
+static bool is_of_run(int dir_fd, const char *name,
+		      const struct history *history)
+{
+	struct stat st;
+
+	return fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       S_ISREG(st.st_mode) &&
+	       (uint64_t)st.st_mtim.tv_sec >= history->started_usec / 1000000;
+}
+
+/* Source: Linux, fs/pstore/platform.c, the first line of a dump. */
+static bool is_panic(const struct host *host, const char *name)
+{
+	CLEANUP(freep) char *text = NULL;
+	struct err ignored = ERR_NONE;
+
+	return file_read(host->run->fd, name, PSTORE_BYTES_MAX, &text, NULL,
+			 &ignored) == 0 &&
+	       (strncmp(text, "Panic#", 6) == 0 ||
+		strstr(text, "Kernel panic - not syncing") != NULL);
+}
+
+/* Once it is here, it is no evidence for the next boot. */
+static bool keep_dump(const struct host *host, int dir_fd, const char *name,
+		      bool *panic)
+{
+	CLEANUP(freep) char *copy = text_format("pstore-%s", name);
+	struct err ignored = ERR_NONE;
+
+	if (copy == NULL ||
+	    file_copy_synced(dir_fd, name, host->run->fd, copy,
+			     PSTORE_BYTES_MAX, &ignored) < 0)
+		return false;
+	*panic = *panic || is_panic(host, copy);
+	unlinkat(dir_fd, name, 0);
+	return true;
+}
+
 /* The kernel's last words, where the firmware keeps them over a reset. */
-static unsigned int keep_pstore(struct host *host)
+static unsigned int keep_pstore(const struct host *host,
+				const struct history *history, bool *panic)
 {
 	CLEANUP(dir_closep) DIR *dir = NULL;
 	struct err ignored = ERR_NONE;
@@ -40,19 +83,89 @@ static unsigned int keep_pstore(struct host *host)
 		close(fd);
 		return 0;
 	}
-	while ((entry = readdir(dir)) != NULL && count < PSTORE_FILES_MAX) {
-		CLEANUP(freep) char *name = NULL;
-
-		if (strncmp(entry->d_name, "dmesg-", 6) != 0)
-			continue;
-		name = text_format("pstore-%s", entry->d_name);
-		if (name != NULL &&
-		    file_copy(dirfd(dir), entry->d_name, host->run->fd, name,
-			      PSTORE_BYTES_MAX, &ignored) == 0)
+	while ((entry = readdir(dir)) != NULL && count < PSTORE_FILES_MAX)
+		if (strncmp(entry->d_name, "dmesg-", 6) == 0 &&
+		    is_of_run(fd, entry->d_name, history) &&
+		    keep_dump(host, fd, entry->d_name, panic))
 			count++;
-	}
 	return count;
 }
+
+/* ---- Xen's ring -------------------------------------------------------- */
+
+static void name_ring(const struct host *host, char name[static 32])
+{
+	snprintf(name, 32, "xen-ring-%u.log", host->marker.boots_left);
+}
+
+/* In a child: it takes a while, and what is found is anybody's bytes. */
+static int look_for_ring(void *arg, struct err *e)
+{
+	const struct host *host = arg;
+	CLEANUP(freep) char *text = NULL;
+	char mark[RING_MARK_MAX];
+	char name[32];
+	int r;
+
+	ring_mark(host->run->id, host->marker.boots_left, mark);
+	name_ring(host, name);
+	r = ring_find(host->root_fd, mark, &text, e);
+	return r < 0 ? r :
+		       file_write_atomic(host->run->fd, name, text,
+					 strlen(text), 0644, e);
+}
+
+/* A ring was found: on this machine one can survive. */
+static bool memory_survives(const struct host *host, bool learnt)
+{
+	CLEANUP(fd_close) int fd = -1;
+	struct err ignored = ERR_NONE;
+
+	if (file_open_dir(host->root_fd, PATH_STATE_DIR, &fd, &ignored) < 0)
+		return false;
+	if (faccessat(fd, MEMORY_SURVIVES, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return true;
+	if (learnt)
+		file_write_atomic(fd, MEMORY_SURVIVES, "", 0, 0644, &ignored);
+	return learnt;
+}
+
+static void read_ring(const struct host *host, struct cause_signs *signs,
+		      char line[static 160])
+{
+	CLEANUP(freep) char *text = NULL;
+	struct err ignored = ERR_NONE;
+	char name[32];
+
+	name_ring(host, name);
+	if (file_read(host->run->fd, name, RING_BYTES_MAX, &text, NULL,
+		      &ignored) < 0)
+		return;
+	signs->ring_found = true;
+	signs->ring = ring_end_of(text, line);
+}
+
+static void keep_ring(struct host *host, bool xen_ran,
+		      struct cause_signs *signs, char line[static 160])
+{
+	struct child_spec spec = CHILD_SPEC_NONE;
+	struct child_result result = { 0 };
+	struct err ignored = ERR_NONE;
+
+	spec.name = "look for Xen's ring";
+	spec.function = look_for_ring;
+	spec.arg = host;
+	spec.limit_usec = RING_LIMIT_S * UINT64_C(1000000);
+	if (child_run(host->loop, &spec, NULL, &result, &ignored) < 0 ||
+	    result.timed_out)
+		return;
+	if (result.number == 0)
+		read_ring(host, signs, line);
+	signs->memory_lost = memory_survives(host, signs->ring_found) &&
+			     xen_ran && result.number == -ENOENT;
+}
+
+/* ---- the journal ------------------------------------------------------- */
 
 static char *ask_journal(struct host *host, const char *format,
 			 const char *lines)
@@ -133,17 +246,31 @@ static bool keep_journal(struct host *host)
 	return true;
 }
 
-bool evidence_keep(struct host *host, char *found, size_t size)
+void evidence_keep(struct host *host, const struct history *history,
+		   bool xen_ran, struct evidence *ret)
 {
-	unsigned int dumps = keep_pstore(host);
-	bool journal = keep_journal(host);
+	unsigned int dumps;
+	char line[160];
+	bool journal;
 
-	if (dumps > 0)
-		snprintf(found, size, "%u kernel dumps in pstore-*%s", dumps,
+	*ret = (struct evidence){ .signs = { .ring = RING_SILENT } };
+	dumps = keep_pstore(host, history, &ret->signs.dump);
+	line[0] = '\0';
+	/* dom0 sees no memory but its own. */
+	if (host->running.role == RUNNING_NONE)
+		keep_ring(host, xen_ran, &ret->signs, line);
+	journal = keep_journal(host);
+	if (line[0] != '\0')
+		snprintf(ret->found, sizeof(ret->found), "Xen's last words: %s",
+			 line);
+	else if (dumps > 0)
+		snprintf(ret->found, sizeof(ret->found),
+			 "%u kernel dumps in pstore-*%s", dumps,
 			 journal ? ", its last lines in last-boot.log" : "");
 	else if (journal)
-		snprintf(found, size, "%s", "its last lines are in last-boot.log");
+		snprintf(ret->found, sizeof(ret->found), "%s",
+			 "its last lines are in last-boot.log");
 	else
-		snprintf(found, size, "%s", "it left no message");
-	return dumps > 0;
+		snprintf(ret->found, sizeof(ret->found), "%s",
+			 "it left no message");
 }

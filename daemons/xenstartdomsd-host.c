@@ -41,6 +41,24 @@ static void take_death(struct guest *guest, const struct json *event)
 								GUEST_DIED;
 }
 
+/* What was open when the machine went down: the guest is told of it. */
+static void take_charge(struct host *host, const struct json *event)
+{
+	const struct json *charged = json_get(event, "charged");
+
+	for (size_t i = 0; i < json_count(charged); i++) {
+		const struct json *one = json_at(charged, i);
+		struct guest *guest =
+			find_guest(host, json_get_string(one, "domain", ""));
+
+		if (guest == NULL)
+			continue;
+		death_from_json(&guest->death, one);
+		snprintf(guest->death.reason, sizeof(guest->death.reason), "%s",
+			 json_get_string(event, "cause", "unknown"));
+	}
+}
+
 /* Ends count for the whole run, all else for the boot it happened in. */
 static void take_event(void *arg, const struct json *event)
 {
@@ -50,11 +68,14 @@ static void take_event(void *arg, const struct json *event)
 				host->boot_id) == 0;
 	struct guest *guest;
 
+	if (strcmp(json_get_string(event, "event", ""), "boot") == 0)
+		take_charge(host, event);
 	if (strcmp(json_get_string(event, "event", ""), "domain") != 0)
 		return;
 	guest = find_guest(host, json_get_string(event, "domain", ""));
 	if (guest == NULL)
 		return;
+	guest->was_starting = strcmp(state, "starting") == 0;
 	if (strcmp(state, "done") == 0)
 		guest->state = GUEST_DONE;
 	else if (strcmp(state, "died") == 0)

@@ -46,31 +46,47 @@ static int add(struct host *host, struct json *event, struct err *e)
 	return r < 0 ? r : record_sync(host->run->record, e);
 }
 
-static int note_linux(struct host *host, const char *cause,
-		      const char *message, struct err *e)
+/* Why this boot came, and what was open when the one before it ended. */
+struct arrival {
+	enum cause cause;
+	struct json *charged; /* NULL: nothing */
+};
+
+static void arrival_done(struct arrival *arrival)
+{
+	json_free(arrival->charged);
+}
+
+static struct json *boot_event(const struct host *host, const char *system,
+			       struct arrival *arrival, const char *message)
 {
 	struct json *event = record_event("boot");
 
-	json_set_string(event, "system", "linux");
-	json_set_string(event, "cause", cause);
+	json_set_string(event, "system", system);
+	json_set_string(event, "cause", cause_text(arrival->cause));
 	json_set_string(event, "message", message);
 	json_set_string(event, "kernel", host->running.kernel);
-	return add(host, event, e);
+	if (json_count(arrival->charged) > 0)
+		json_set(event, "charged", TAKE_PTR(arrival->charged));
+	return event;
+}
+
+static int note_linux(struct host *host, struct arrival *arrival,
+		      const char *message, struct err *e)
+{
+	return add(host, boot_event(host, "linux", arrival, message), e);
 }
 
 static int note_xen(struct host *host, const struct domains_version *version,
-		    bool proven, const char *message, struct err *e)
+		    struct arrival *arrival, bool proven, const char *message,
+		    struct err *e)
 {
-	struct json *event = record_event("boot");
+	struct json *event = boot_event(host, "xen", arrival, message);
 
-	json_set_string(event, "system", "xen");
-	json_set_string(event, "cause", "asked for");
-	json_set_string(event, "message", message);
 	json_set_string(event, "xen", version->xen);
 	json_set_string(event, "changeset", version->changeset);
 	json_set_string(event, "build_id", version->build_id);
 	json_set_string(event, "command_line", version->command_line);
-	json_set_string(event, "kernel", host->running.kernel);
 	json_set_bool(event, "proven", proven);
 	return add(host, event, e);
 }
@@ -90,7 +106,7 @@ static int boot_failed(struct host *host, const char *message, struct err *e)
 }
 
 static int wrong_xen(struct host *host, const struct domains_version *version,
-		     struct err *e)
+		     struct arrival *arrival, struct err *e)
 {
 	bool stay = host->marker.stay;
 	char message[512];
@@ -101,7 +117,7 @@ static int wrong_xen(struct host *host, const struct domains_version *version,
 		 version->xen,
 		 version->build_id[0] == '\0' ? "unknown" : version->build_id,
 		 host->marker.build_id);
-	r = note_xen(host, version, false, message, e);
+	r = note_xen(host, version, arrival, false, message, e);
 	if (r == 0)
 		r = boot_failed(host, message, e);
 	if (r < 0 || stay)
@@ -111,15 +127,15 @@ static int wrong_xen(struct host *host, const struct domains_version *version,
 }
 
 static int say_proven(struct host *host, const struct domains_version *version,
-		      struct err *e)
+		      struct arrival *arrival, struct err *e)
 {
 	const char *message = host->marker.build_id[0] == '\0' ?
 				      "no build id was expected" :
 				      "the build id is the expected one";
 	int r;
 
-	r = note_xen(host, version, host->marker.build_id[0] != '\0', message,
-		     e);
+	r = note_xen(host, version, arrival, host->marker.build_id[0] != '\0',
+		     message, e);
 	if (r == 0)
 		r = run_note_stage(host->run, STAGE, "ok", NULL, e);
 	if (r == 0)
@@ -129,21 +145,85 @@ static int say_proven(struct host *host, const struct domains_version *version,
 	return r;
 }
 
-static int prove_dom0(struct host *host, struct err *e)
+/* The tests that were open, by what the record and the share tell. */
+static int charge(struct host *host, struct arrival *arrival, struct err *e)
 {
+	int r = guests_new(host, e);
+
+	if (r == 0)
+		arrival->charged = charge_open_tests(host);
+	return r;
+}
+
+/*
+ * With Xen as the default entry a machine that goes down comes up in Xen
+ * again. Nobody can look into the memory then: dom0 has its own alone.
+ */
+static int came_by_itself(struct host *host, const struct history *history,
+			  struct arrival *arrival, struct err *e)
+{
+	struct evidence evidence;
+	int r;
+
+	evidence_keep(host, history, true, &evidence);
+	evidence.signs.clean = history->clean;
+	arrival->cause = cause_decide(&evidence.signs);
+	journal_say(&host->about, JOURNAL_PLAIN, LOG_WARNING,
+		    "The machine went down during the tests: %s (%s), boots left: %u",
+		    cause_text(arrival->cause), evidence.found,
+		    host->marker.boots_left);
+	r = charge(host, arrival, e);
+	guests_free(host);
+	if (r < 0 || host->marker.boots_left == 0)
+		return r < 0 ? r :
+			       err_set(e, -ELOOP,
+				       "the machine went down too often: %s",
+				       cause_text(arrival->cause));
+	host->marker.boots_left--;
+	return 0;
+}
+
+static int take_arrival(struct host *host, struct arrival *arrival,
+			struct err *e)
+{
+	struct history history;
+	int r = history_read(host, &history, e);
+
+	if (r < 0)
+		return r;
+	arrival->cause = history.asked;
+	if (history.asked == CAUSE_UNKNOWN &&
+	    host->marker.stage == MARKER_BOOT)
+		arrival->cause = CAUSE_XENBUILDD; /* by hand, as it had said */
+	if (arrival->cause == CAUSE_UNKNOWN)
+		r = came_by_itself(host, &history, arrival, e);
+	return r;
+}
+
+static int look_at_xen(struct host *host, struct err *e)
+{
+	CLEANUP(arrival_done) struct arrival arrival = { .charged = NULL };
 	struct domains_version version;
 	int r;
 
 	r = domains_open(&host->xen, e);
 	if (r == 0)
 		r = domains_version(host->xen, &version, e);
+	if (r == 0 && !is_noted(host))
+		r = take_arrival(host, &arrival, e);
 	if (r < 0)
 		return r;
 	if (host->marker.build_id[0] != '\0' &&
 	    strcmp(host->marker.build_id, version.build_id) != 0)
-		return wrong_xen(host, &version, e);
-	r = is_noted(host) ? 0 : say_proven(host, &version, e);
-	if (r < 0)
+		return wrong_xen(host, &version, &arrival, e);
+	return is_noted(host) ? 0 : say_proven(host, &version, &arrival, e);
+}
+
+static int prove_dom0(struct host *host, struct err *e)
+{
+	int r = look_at_xen(host, e);
+
+	if (r != 0)
 		return r;
 	host->marker.stage = MARKER_TEST;
 	memcpy(host->marker.boot_id, host->boot_id,
@@ -154,52 +234,113 @@ static int prove_dom0(struct host *host, struct err *e)
 
 /* ---- on bare Linux ----------------------------------------------------- */
 
-static int never_came_up(struct host *host, struct err *e)
+/* How the boot before this one ended: the one that was asked for, or dom0's. */
+static int look_back(struct host *host, struct history *history,
+		     struct evidence *evidence, struct err *e)
 {
-	char found[256];
-	char message[384];
-	int r;
+	bool was_left;
+	int r = history_read(host, history, e);
 
-	evidence_keep(host, found, sizeof(found));
-	snprintf(message, sizeof(message),
-		 "the new Xen did not come up, the old system runs again (%s)",
-		 found);
-	r = note_linux(host, "the new Xen did not come up", message, e);
-	return r < 0 ? r : boot_failed(host, message, e);
-}
-
-static int no_boots_left(struct host *host, const char *message, struct err *e)
-{
-	int r;
-
-	r = guests_new(host, e);
 	if (r < 0)
 		return r;
+	/* The boot that asked for Xen: what came of it has written nothing. */
+	was_left = strcmp(history->wrote, host->marker.boot_id) == 0 &&
+		   (history->asked != CAUSE_UNKNOWN ||
+		    host->marker.stage == MARKER_BOOT);
+	evidence_keep(host, history, !was_left, evidence);
+	if (!was_left) {
+		evidence->signs.asked = history->asked;
+		evidence->signs.clean = history->clean;
+	}
+	return 0;
+}
+
+/* Not the fault of this Xen, and worth another try. */
+static bool may_try_again(const struct host *host, enum cause cause)
+{
+	return host->marker.boots_left > 0 &&
+	       (cause == CAUSE_POWER_LOSS || cause == CAUSE_OPERATOR);
+}
+
+static int never_came_up(struct host *host, struct err *e)
+{
+	CLEANUP(arrival_done) struct arrival arrival = { .charged = NULL };
+	struct evidence evidence;
+	struct history history;
+	char message[512];
+	int r;
+
+	r = look_back(host, &history, &evidence, e);
+	if (r < 0)
+		return r;
+	arrival.cause = cause_decide(&evidence.signs);
+	snprintf(message, sizeof(message),
+		 "the new Xen did not come up, the old system runs again: %s (%s)",
+		 cause_text(arrival.cause), evidence.found);
+	r = note_linux(host, &arrival, message, e);
+	if (r < 0)
+		return r;
+	if (!may_try_again(host, arrival.cause))
+		return boot_failed(host, message, e);
+	r = host_boot_again(host, e);
+	return r < 0 ? r : 1;
+}
+
+static int no_more_boots(struct host *host, const char *message, struct err *e)
+{
+	int r;
+
 	for (size_t i = 0; i < host->guest_count; i++)
 		if (!guest_is_final(&host->guests[i]))
 			guest_note(&host->guests[i], "given up", message, NULL);
-	host_collect(host);
 	r = host_end(host, "failed", message, e);
 	return r < 0 ? r : 1;
 }
 
+/* Starting it is what brought the machine down: never again. */
+static void give_up_starting(struct host *host, enum cause cause)
+{
+	char message[96];
+
+	snprintf(message, sizeof(message), "%s while it was started",
+		 cause_text(cause));
+	for (size_t i = 0; i < host->guest_count; i++)
+		if (host->guests[i].state == GUEST_PENDING &&
+		    host->guests[i].was_starting)
+			guest_note(&host->guests[i], "given up", message, NULL);
+}
+
 static int went_down(struct host *host, struct err *e)
 {
-	char found[256];
-	char message[384];
-	bool panic = evidence_keep(host, found, sizeof(found));
+	CLEANUP(arrival_done) struct arrival arrival = { .charged = NULL };
+	struct evidence evidence;
+	struct history history;
+	char message[512];
+	bool fruitless;
 	int r;
 
+	r = look_back(host, &history, &evidence, e);
+	if (r == 0)
+		r = charge(host, &arrival, e);
+	if (r < 0)
+		return r;
+	arrival.cause = cause_decide(&evidence.signs);
+	fruitless = json_count(arrival.charged) == 0 &&
+		    !cause_is_asked(arrival.cause);
 	snprintf(message, sizeof(message),
-		 "the machine went down during the tests (%s)", found);
+		 "the machine went down during the tests: %s (%s)",
+		 cause_text(arrival.cause), evidence.found);
 	journal_say(&host->about, JOURNAL_PLAIN, LOG_WARNING,
 		    "T%s, boots left: %u", message + 1,
 		    host->marker.boots_left);
-	r = note_linux(host, panic ? "kernel panic" : "unknown", message, e);
+	r = note_linux(host, &arrival, message, e);
 	if (r < 0)
 		return r;
-	if (host->marker.boots_left == 0)
-		return no_boots_left(host, message, e);
+	if (host->marker.boots_left == 0 ||
+	    (fruitless && history.fruitless + 1 >= HOST_FRUITLESS_MAX))
+		return no_more_boots(host, message, e);
+	if (cause_is_crash(arrival.cause))
+		give_up_starting(host, arrival.cause);
 	r = host_boot_again(host, e);
 	return r < 0 ? r : 1;
 }

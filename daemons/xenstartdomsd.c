@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/notify.h"
+#include "boot/reboot.h"
 #include "options.h"
 
 static const char usage[] =
@@ -90,9 +91,17 @@ static int (*const stages[])(struct host *host, struct err *e) = {
 
 static int on_stop(void *arg, int signal_number)
 {
+	struct host *host = arg;
+	struct err e = ERR_NONE;
+
 	(void)signal_number;
 	notify_stopping();
-	host_stop(arg);
+	/* An orderly end of the machine: whoever asked, it is no crash. */
+	if (host->run != NULL && reboot_is_under_way() &&
+	    run_note_shutdown(host->run, &e) < 0)
+		journal_say(&host->about, JOURNAL_PLAIN, LOG_ERR, "%s",
+			    e.text);
+	host_stop(host);
 	return 0;
 }
 

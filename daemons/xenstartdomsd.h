@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/journal.h"
 #include "base/loop.h"
+#include "boot/cause.h"
 #include "boot/marker.h"
 #include "control/control.h"
 #include "run/run.h"
@@ -24,6 +25,8 @@ enum {
 	HOST_GRACE_S = 15 * 60,
 	GUEST_CONSOLE_S = 10, /* for xenconsoled to offer the terminal */
 	GUEST_STOP_S = 60,    /* from xl shutdown to xl destroy */
+	/* Boots in a row that nobody asked for, with no test under way. */
+	HOST_FRUITLESS_MAX = 3,
 	GUEST_REBOOTS_MAX = 16, /* each gives it start_timeout again */
 };
 
@@ -55,6 +58,7 @@ struct guest {
 	bool has_domid;
 	bool ours;	/* we started it, in this boot */
 	bool half_made; /* … but did not get as far as unpausing it */
+	bool was_starting; /* when the boot before this one ended */
 	bool ending;	/* no more to come, but it has to be stopped yet */
 	struct toolstack *call;
 	struct console *console;
@@ -219,13 +223,40 @@ void guest_note(struct guest *guest, const char *state, const char *message,
 /* Boot Xen once more, to go on there. */
 int host_boot_again(struct host *host, struct err *e);
 
+/* What the run's record tells of its boots. */
+struct history {
+	char wrote[37];	  /* the last boot that wrote anything there */
+	enum cause asked; /* who asked, in that boot, for a reboot */
+	bool clean;	  /* systemd was taking that boot down */
+	unsigned int fruitless; /* in a row: nobody asked, no test was open */
+	uint64_t started_usec;	/* when the run began, since 1970 */
+};
+
+int history_read(const struct host *host, struct history *ret, struct err *e);
+
 /**
- * evidence_keep() - what a boot that ended badly left goes to the run
- * @found: in words, what there was
+ * charge_open_tests() - the tests that were open when the machine went down
  *
- * Return: whether a kernel left a dump of itself.
+ * Collects what guests left on the share. Each object has domain, test, entry,
+ * iteration and step.
+ *
+ * Return: an array, the caller's; NULL only without memory.
  */
-bool evidence_keep(struct host *host, char *found, size_t size);
+struct json *charge_open_tests(struct host *host);
+
+/* What a boot that ended left behind, and what it says. */
+struct evidence {
+	struct cause_signs signs;
+	char found[384]; /* in words */
+};
+
+/**
+ * evidence_keep() - what a boot that ended left goes to the run
+ * @xen_ran: it is known to have been Xen
+ * @ret:     signs.asked and signs.clean are the caller's to set
+ */
+void evidence_keep(struct host *host, const struct history *history,
+		   bool xen_ran, struct evidence *ret);
 
 /**
  * guard_run() - --boot-guard: return to the old system if Xen does not come up

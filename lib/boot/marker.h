@@ -24,7 +24,7 @@ enum {
 	 * Boots that one run may take: the first into Xen, those that tests
 	 * ask for or cause, power cuts. Then it ends, whatever is left.
 	 */
-	MARKER_BOOTS_MAX = 16,
+	MARKER_BOOTS_MAX = 100000,
 };
 
 enum marker_stage {

@@ -113,7 +113,7 @@ static void take_test(struct fold_entry *entry, const struct json *event)
 	if (strcmp(state, "started") == 0) {
 		entry->state = FOLD_RUNNING;
 		entry->iterations++;
-		entry->step[0] = '\0';
+		take_text(entry->step, sizeof(entry->step), event, "step");
 	} else if (strcmp(state, "ended") == 0) {
 		take_end(entry, event);
 	} else if (strcmp(state, "interrupted") == 0) {
@@ -140,6 +140,9 @@ void fold_event(void *arg, const struct json *event)
 		take_test(entry, event);
 	else if (entry != NULL && strcmp(name, "step") == 0)
 		take_step(entry, event);
+	else if (entry != NULL && strcmp(name, "begin") == 0 &&
+		 entry->state == FOLD_RUNNING)
+		take_text(entry->step, sizeof(entry->step), event, "step");
 }
 
 void fold_death(struct fold *fold, const struct death *death)

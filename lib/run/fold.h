@@ -22,6 +22,8 @@
  *              "interrupted" | "crashed" | "skipped", and when ended:
  *              outcome, message, exit_status or signal, expected (yes/no,
  *              when one was said)
+ *              when started: step, the first one
+ *   begin      entry, iteration, step: a later step begins
  *   step       entry, iteration, step, and exit_status or signal or
  *              timed_out, message, wall_usec, cpu_usec, memory_max_kib, log,
  *              and what step_note() adds

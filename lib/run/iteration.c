@@ -26,6 +26,7 @@ struct iteration {
 	const struct control_test *test;
 	int result_fd; /* LOCAL/TEST/ */
 	int dir_fd;    /* tempdir/test_dir, once it is there */
+	bool begun;    /* its first step */
 	char dir_name[CONTROL_NAME_MAX + 64];
 
 	/* How it ended; goes into the "ended" event. */
@@ -82,6 +83,31 @@ static int note_step(const struct iteration *it, const char *step,
 	return iteration_note(it->testing, event, e);
 }
 
+/* With the test's start: one sync fewer for a test that has but one step. */
+static const char *first_step(const struct control_test *test)
+{
+	return test->source.url != NULL	     ? "fetch" :
+	       test->build_command != NULL   ? "build" :
+	       test->install_command != NULL ? "install" :
+					       "run";
+}
+
+/* A crash of the machine is charged to the step that the record shows. */
+static int note_begin(struct iteration *it, const char *step, struct err *e)
+{
+	struct json *event;
+	int r;
+
+	if (!it->begun) {
+		it->begun = true;
+		return 0;
+	}
+	event = iteration_event(it->testing, "begin");
+	json_set_string(event, "step", step);
+	r = iteration_note(it->testing, event, e);
+	return r < 0 ? r : record_sync(it->testing->record, e);
+}
+
 static int note_started(const struct iteration *it, struct err *e)
 {
 	struct json *event = iteration_event(it->testing, "test");
@@ -90,6 +116,7 @@ static int note_started(const struct iteration *it, struct err *e)
 	json_set_string(event, "test", it->test->name);
 	json_set_string(event, "dir", it->dir_name);
 	json_set_string(event, "state", "started");
+	json_set_string(event, "step", first_step(it->test));
 	r = iteration_note(it->testing, event, e);
 	/* Without this a power cut could have the test run twice. */
 	return r < 0 ? r : record_sync(it->testing->record, e);
@@ -236,6 +263,9 @@ static int run_step(struct iteration *it, const char *step,
 	int r;
 
 	snprintf(log, sizeof(log), "%s.log", step);
+	r = note_begin(it, step, e);
+	if (r < 0)
+		return r;
 	announce(testing, step);
 	spec->name = step;
 	r = step_run(&how, result, e);

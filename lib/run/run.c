@@ -400,6 +400,19 @@ int run_note_death(struct run *run, const char *domain, const char *message,
 	return add_and_sync(run, event, e);
 }
 
+int run_note_reboot(struct run *run, const char *cause, struct err *e)
+{
+	struct json *event = record_event("reboot");
+
+	json_set_string(event, "cause", cause);
+	return add_and_sync(run, event, e);
+}
+
+int run_note_shutdown(struct run *run, struct err *e)
+{
+	return add_and_sync(run, record_event("shutdown"), e);
+}
+
 int run_domain_dir(const struct run *run, const char *domain, int *ret_fd,
 		   struct err *e)
 {

@@ -24,8 +24,12 @@
  *   run     run, digest, file, version
  *   plan    domain, tests: names in order; one event a domain
  *   stage   stage, state: "started" | "ok" | "failed" | "skipped", message
+ *   reboot  cause: who asks, in this boot, for the next one
+ *   shutdown (systemd takes this boot down, whoever asked)
  *   armed   hypervisor, build_id: what the next boot is to be
- *   boot    system: "xen" | "linux", cause, message, and for Xen: xen,
+ *   boot    system: "xen" | "linux", cause: why it came, in words of
+ *           boot/cause.h, charged: the tests that were open, each with domain,
+ *           test, entry, iteration, step; message, and for Xen: xen,
  *           changeset, build_id, command_line, kernel, proven
  *   domain  domain, state: "starting" | "started" | "running" | "done" |
  *           "died" | "given up", message, reason, test; "died" also has
@@ -110,6 +114,11 @@ int run_note_domain(struct run *run, const char *domain, const char *state,
 /* Likewise its event "died"; @test is the one that was open, or NULL. */
 int run_note_death(struct run *run, const char *domain, const char *message,
 		   const char *test, const struct death *death, struct err *e);
+
+/* Likewise a "reboot" event: who asks for one now, in words of cause.h. */
+int run_note_reboot(struct run *run, const char *cause, struct err *e);
+/* Likewise a "shutdown" event: systemd is taking this boot down. */
+int run_note_shutdown(struct run *run, struct err *e);
 
 /* Opens RUN/NAME/ of a domain, making it. */
 int run_domain_dir(const struct run *run, const char *domain, int *ret_fd,

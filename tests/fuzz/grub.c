@@ -102,15 +102,16 @@ static void check_settings(const char *text)
 	};
 	CLEANUP(freep) char *xen = NULL;
 	CLEANUP(freep) char *dom0 = NULL;
+	const struct boot_plan plan = { .watchdog = true };
 	struct err e = ERR_NONE;
 
-	must(grub_settings_ours(&settings, false, &e) == 0);
+	must(grub_settings_ours(&settings, &plan, &e) == 0);
 	must(strncmp(settings.xen, text, strlen(text)) == 0);
 	must(strstr(settings.xen, "watchdog") != NULL);
 	must(strstr(settings.dom0, "panic") != NULL);
 	xen = strdup(settings.xen);
 	dom0 = strdup(settings.dom0);
-	must(grub_settings_ours(&settings, false, &e) == 0);
+	must(grub_settings_ours(&settings, &plan, &e) == 0);
 	must(strcmp(settings.dom0, dom0) == 0);
 	must(strncmp(settings.xen, xen, strlen(xen)) == 0);
 }

@@ -202,7 +202,7 @@ static void a_cut_between_iterations_costs_none(void **state)
 	       "build_command = echo built >> built\n"
 	       "run_command = echo $XENTEST_ITERATION >> order\n");
 	end_daemon(f);
-	cut_record(f, 4); /* started, build, run, ended */
+	cut_record(f, 5); /* started, build, begin, run, ended */
 	begin_daemon(f);
 	assert_int_equal(testing_run(&f->testing, &f->e), 0);
 	assert_content(f->scratch, "temp/order", "1\n2\n3\n2\n3\n");

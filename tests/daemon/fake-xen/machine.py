@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import struct
 import subprocess
 import sys
 import tempfile
@@ -71,6 +72,19 @@ class Machine:
         self.put("etc/xen_start_tests", f"run = {RUN}\nstage = {stage}\nboot_id = {boot_id}\n"
                  f"build_id = {build_id}\nboots_left = {boots_left}\nboot_timeout = {boot_timeout}\n"
                  f"on_failure = {on_failure}\n")
+
+    def memory(self, ring: str, *, boots_left: int) -> None:
+        """What an ended Xen left there: an ELF file with one segment of memory."""
+        command_line = f"(XEN) Command line: placeholder xentest-{RUN}-{boots_left} watchdog\n"
+        content = b"\x01" * 100 + b"\n" + (command_line + ring).encode() + b"\0" * 100
+        header = struct.pack("<16sHHIQQQIHHHHHH", b"\x7fELF\x02\x01\x01", 4, 62, 1, 0, 64, 0, 0, 64, 56, 1, 0, 0, 0)
+        segment = struct.pack("<IIQQQQQQ", 1, 4, 4096, 0, 0x100000, len(content), len(content), 4096)
+        (self.root / "proc/kcore").write_bytes((header + segment).ljust(4096, b"\0") + content)
+
+    def no_memory_of_xen(self) -> None:
+        """It was looked at, and on this machine it would have survived a reset."""
+        self.memory("", boots_left=99)
+        self.put("var/lib/xentest/memory-survives", "")
 
     def guest(self, name: str, fake: list[str] | None, *, tests: str = "LTP fio", keys: str = "", **config: str) -> None:
         """A domain of the control file; without @fake nobody starts it."""
