@@ -373,11 +373,27 @@ static int put_marker_away(struct host *host, struct err *e)
 	return r < 0 ? r : say_nothing_to_do(host, "The run has ended");
 }
 
-static int take_up_run(struct host *host, struct err *e)
+static void seek_end(void *arg, const struct json *event)
+{
+	bool *ended = arg;
+
+	if (strcmp(json_get_string(event, "event", ""), "end") == 0)
+		*ended = true;
+}
+
+/* A power cut came after its last event: the rest is tidied up, no more. */
+static int end_again(struct host *host, struct err *e)
+{
+	int r = host_end(host, "failed", "it had ended", e);
+
+	return r < 0 ? r : say_nothing_to_do(host, "The run has ended");
+}
+
+static int take_up_run(struct host *host, bool *ended, struct err *e)
 {
 	int r;
 
-	r = run_load(host->root_fd, &host->run, NULL, NULL, e);
+	r = run_load(host->root_fd, &host->run, seek_end, ended, e);
 	if (r < 0)
 		return r;
 	host->about.run = host->run->id;
@@ -408,6 +424,7 @@ static int give_up_marker(struct host *host, int reason, struct err *e)
 
 int host_prove(struct host *host, struct err *e)
 {
+	bool ended = false;
 	int r;
 
 	r = marker_load(host->root_fd, &host->marker, e);
@@ -423,11 +440,13 @@ int host_prove(struct host *host, struct err *e)
 		return r;
 	if (host->running.role == RUNNING_GUEST)
 		return say_nothing_to_do(host, "This is a guest, not dom0");
-	r = take_up_run(host, e);
+	r = take_up_run(host, &ended, e);
 	if (r == -ENOENT)
 		return put_marker_away(host, e);
 	if (r < 0)
 		return r;
+	if (ended)
+		return end_again(host, e);
 	return host->running.role == RUNNING_DOM0 ? prove_dom0(host, e) :
 						    prove_linux(host, e);
 }

@@ -343,6 +343,16 @@ class InDom0(Case):
         m.go(status=1)
         self.assertEqual(m.reboots(), 0)
 
+    def test_a_damaged_marker_ends_its_run(self) -> None:
+        m = self.machine
+        m.guest("guest1", GOOD)
+        m.make_run()
+        m.put("etc/xen_start_tests", f"run = {RUN}\nstage = bo")
+        said = m.go(status=1)
+        self.assert_ended("failed")
+        self.assertIn("makes no sense", said)
+        self.assertEqual(m.reboots(), 1, "into the old system")
+
     def test_without_xenstored_the_run_ends(self) -> None:
         m = self.machine
         m.guest("guest1", GOOD)
