@@ -128,7 +128,7 @@ class Share(plain.Domain):
         process.send_signal(signal.SIGKILL)
         process.wait()
         process = self.daemon()
-        wait_until("it is there again", lambda: hanging.children(process.pid) == 1)
+        wait_until("it has the record", lambda: self.said().count("Done: 3 of 3") == 2)
         away.release()
         self.assert_ends(process)
         self.assert_all_arrived()
