@@ -50,6 +50,17 @@ static void about_run(struct build *build)
 	build->about.run = build->run->id;
 }
 
+/* It is damaged, and no run is open that it could mean. */
+static int forget_current(const struct build *build, struct err *e)
+{
+	CLEANUP(fd_close) int dir_fd = -1;
+	int r;
+
+	say(build, LOG_WARNING, e->text);
+	r = file_open_dir(build->root_fd, PATH_STATE_DIR, &dir_fd, e);
+	return r < 0 ? r : file_remove(dir_fd, RUN_CURRENT, e);
+}
+
 /* 1: it is to be gone on with; 0: it was over but for the tidying up. */
 static int take_up(struct build *build, struct err *e)
 {
@@ -57,6 +68,8 @@ static int take_up(struct build *build, struct err *e)
 	int r;
 
 	r = run_load(build->root_fd, &build->run, see_progress, &progress, e);
+	if (r == -EBADMSG)
+		return forget_current(build, e);
 	if (r < 0)
 		return r;
 	about_run(build);
@@ -221,7 +234,8 @@ static int lock(struct build *build, struct err *e)
 	int fd;
 	int r;
 
-	r = file_make_dirs(build->root_fd, PATH_STATE_DIR, 0755, &dir_fd, e);
+	r = file_make_dirs_synced(build->root_fd, PATH_STATE_DIR, 0755, &dir_fd,
+				  e);
 	if (r < 0)
 		return r;
 	fd = openat(dir_fd, "xenbuildd.lock",
@@ -272,7 +286,7 @@ int request_take(struct build *build, const char *file, struct err *e)
 		if (r < 0)
 			return r;
 	}
-	if (current == 0) {
+	if (current == 0 || current == -EBADMSG) {
 		r = take_up(build, e);
 		if (r != 0)
 			return r;

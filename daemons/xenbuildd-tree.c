@@ -353,6 +353,9 @@ int stage_install(struct build *build, struct err *e)
 		r = build_id_read(boot_fd, build->xen, build->build_id, e);
 	if (r < 0)
 		return r;
+	/* The stage is not begun again once its end is on disk. */
+	if (syncfs(boot_fd) < 0)
+		return err_errno(e, "sync /boot");
 	snprintf(build->outcome, sizeof(build->outcome), "%s, build id %s",
 		 build->xen, build->build_id);
 	return remove_trees(build, e);

@@ -200,7 +200,8 @@ static int open_local(struct job *job, const char *name, struct err *e)
 		return r;
 	if (path == NULL)
 		return err_set(e, -ENOMEM, "out of memory");
-	return file_make_dirs(base_fd, path, 0755, &job->testing.local_fd, e);
+	return file_make_dirs_synced(base_fd, path, 0755,
+				     &job->testing.local_fd, e);
 }
 
 static int open_temp(struct job *job, const char *tempdir, struct err *e)
@@ -298,6 +299,7 @@ static int prepare(struct job *job, const struct control_domain *domain,
 	job->testing.domain = domain;
 	job->testing.hostname = job->hostname;
 	job->testing.shared_dir = job->shared_dir;
+	job->testing.death = job->died ? &job->death : NULL;
 	job->testing.about = (struct journal){ .run = job->run,
 					       .domain = domain->name };
 	job->testing.progress = on_progress;

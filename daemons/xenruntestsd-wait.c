@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "base/notify.h"
+#include "run/announcement.h"
 #include "run/share.h"
 #include "source/digest.h"
 
@@ -66,13 +67,10 @@ static int read_announcement(struct job *job, char **digest, struct err *e)
 			       &shared, e);
 	if (r == 0)
 		r = store_read(job->store, STORE_DIGEST, 64, digest, e);
+	if (r == 0)
+		r = announcement_check(run, shared, *digest, e);
 	if (r < 0)
 		return r;
-	/* It becomes part of paths. */
-	if (run[0] == '\0' || strchr(run, '/') != NULL || run[0] == '.' ||
-	    shared[0] != '/')
-		return err_set(e, -EBADMSG,
-			       "what dom0 announces makes no sense");
 	snprintf(job->run, sizeof(job->run), "%s", run);
 	/* /etc/default/xenruntestsd, where it is mounted elsewhere here. */
 	free(job->shared_dir);
@@ -81,6 +79,21 @@ static int read_announcement(struct job *job, char **digest, struct err *e)
 				  TAKE_PTR(shared);
 	return job->shared_dir == NULL ? err_set(e, -ENOMEM, "out of memory") :
 					 0;
+}
+
+/* dom0's word, too: it lasts where our own record may not. */
+static int read_death(struct job *job, struct err *e)
+{
+	CLEANUP(freep) char *text = NULL;
+	int r;
+
+	r = store_read(job->store, STORE_DIED, STORE_VALUE_MAX, &text, e);
+	if (r == -ENOENT)
+		return 0;
+	if (r == 0)
+		r = death_read(text, &job->death, e);
+	job->died = r == 0;
+	return r;
 }
 
 /* ---- our copy of the control file -------------------------------------- */
@@ -211,6 +224,8 @@ static int try_now(struct waiting *waiting)
 	r = read_announcement(job, &digest, &e);
 	if (r == -ENOENT)
 		return not_yet(waiting, "dom0 has announced no run yet");
+	if (r == 0)
+		r = read_death(job, &e);
 	if (r < 0)
 		return not_yet(waiting, e.text);
 	/* From now on it is worth while to look for the share. */

@@ -21,6 +21,8 @@ struct job {
 	char hostname[256];
 	char run[RUN_ID_MAX];
 	char *shared_dir;
+	struct death death; /* how we went down before, in dom0's words … */
+	bool died;	    /* … if we did */
 	char *control_bytes;
 	size_t control_length;
 	struct control *control;

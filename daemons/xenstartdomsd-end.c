@@ -1,21 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "xenstartdomsd.h"
 
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
 #include <syslog.h>
 
 #include "base/cleanup.h"
-#include "base/file.h"
 #include "base/text.h"
 
-/* The ways in which a domain ends: done, died, given up; and stopping it. */
+/* The ways in which a domain ends: done, given up, gone; and stopping it. */
 
 #define SECOND_USEC UINT64_C(1000000)
-
-enum { CONSOLE_LINES = 5 };
 
 void guest_note(struct guest *guest, const char *state, const char *message,
 		const char *reason)
@@ -136,7 +132,7 @@ void guest_stop(struct guest *guest)
 
 /* ---- no more to come --------------------------------------------------- */
 
-static void finish(struct guest *guest, enum guest_state state)
+void guest_finish(struct guest *guest, enum guest_state state)
 {
 	guest->state = state;
 	loop_source_free(TAKE_PTR(guest->timer));
@@ -161,7 +157,7 @@ void guest_is_done(struct guest *guest, bool undelivered)
 		    undelivered ? LOG_WARNING : LOG_INFO,
 		    "Says that all its tests are done%s%s",
 		    undelivered ? "; " : "", undelivered ? message : "");
-	finish(guest, GUEST_DONE);
+	guest_finish(guest, GUEST_DONE);
 }
 
 void guest_give_up(struct guest *guest, const char *format, ...)
@@ -177,59 +173,10 @@ void guest_give_up(struct guest *guest, const char *format, ...)
 	guest_note(guest, "given up", message, NULL);
 	journal_say(&guest->about, JOURNAL_DOMAIN_GIVEN_UP, LOG_WARNING,
 		    "Given up: %s", message);
-	finish(guest, GUEST_GIVEN_UP);
+	guest_finish(guest, GUEST_GIVEN_UP);
 }
 
-/* ---- died -------------------------------------------------------------- */
-
-static void say_console(const struct guest *guest)
-{
-	CLEANUP(fd_close) int dir_fd = -1;
-	CLEANUP(freep) char *tail = NULL;
-	struct err ignored = ERR_NONE;
-	char *rest;
-	const char *line;
-
-	if (run_domain_dir(guest->host->run, guest->control->name, &dir_fd,
-			   &ignored) < 0 ||
-	    file_tail(dir_fd, "console.log", CONSOLE_LINES, &tail, &ignored) <
-		    0)
-		return;
-	rest = tail;
-	while ((line = strsep(&rest, "\n")) != NULL)
-		if (line[0] != '\0')
-			journal_say(&guest->about, JOURNAL_PLAIN, LOG_NOTICE,
-				    "  %s", line);
-}
-
-static const char *reason_of(const struct domains_info *info,
-			     char buffer[static 48])
-{
-	if (info->reason != DOMAINS_NO_REASON)
-		return domains_reason_text(info->reason, buffer);
-	snprintf(buffer, 48, "%s", "destroyed");
-	return buffer;
-}
-
-void guest_has_died(struct guest *guest, const struct domains_info *info)
-{
-	char reason_text[48];
-	const char *reason = reason_of(info, reason_text);
-	char message[512];
-
-	if (guest->state == GUEST_TESTING)
-		snprintf(message, sizeof(message), "%s during %s (%s)", reason,
-			 guest->test, guest->step);
-	else
-		snprintf(message, sizeof(message), "%s before its first test",
-			 reason);
-	guest_note(guest, "died", message, reason);
-	journal_say(&guest->about, JOURNAL_DOMAIN_DIED, LOG_WARNING, "Died: %s",
-		    message);
-	console_close(TAKE_PTR(guest->console)); /* with its last words */
-	say_console(guest);
-	finish(guest, GUEST_DIED);
-}
+/* ---- went down ---------------------------------------------------------- */
 
 /* A test may reboot its guest: it has start_timeout to come back. */
 static void has_rebooted(struct guest *guest)
@@ -263,7 +210,8 @@ void guest_on_released(struct guest *guest)
 	struct err e = ERR_NONE;
 
 	if (!guest->has_domid || guest->domid == 0 ||
-	    guest->state == GUEST_CLEARING || guest->state == GUEST_AWAITED)
+	    guest->state == GUEST_CLEARING || guest->state == GUEST_AWAITED ||
+	    guest->state == GUEST_UNPAUSING) /* on_unpaused() looks again */
 		return;
 	if (domains_info(guest->host->xen, guest->domid, &info, &e) < 0) {
 		journal_say(&guest->about, JOURNAL_PLAIN, LOG_ERR, "%s",

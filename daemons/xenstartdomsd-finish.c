@@ -95,6 +95,9 @@ static void in_child(struct host *host, const struct journal *about,
 	spec.arg = arg;
 	spec.limit_usec = COLLECT_LIMIT_S * SECOND_USEC;
 	r = child_run(host->loop, &spec, NULL, &result, &e);
+	/* Short of memory, the kernel ends anybody: no reason to lose results. */
+	if (r == 0 && result.term_signal != 0 && !result.timed_out)
+		r = child_run(host->loop, &spec, NULL, &result, &e);
 	host->share_hangs = r == 0 && result.timed_out;
 	if (host->share_hangs)
 		r = err_set(&e, -ETIMEDOUT,

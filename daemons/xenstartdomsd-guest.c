@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "xenstartdomsd.h"
 
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
 #include <syslog.h>
 
 #include "base/cleanup.h"
+#include "base/json.h"
 #include "base/text.h"
 
 /*
@@ -67,7 +67,9 @@ static bool is_alive(struct guest *guest, unsigned int domid)
 		info.state == DOMAINS_BLOCKED || info.state == DOMAINS_PAUSED);
 }
 
-int guest_find(struct guest *guest, unsigned int *ret_domid, struct err *e)
+/* Where one of that name is, alive or what is left of a dead one. */
+static int find(struct guest *guest, bool alive, unsigned int *ret_domid,
+		struct err *e)
 {
 	CLEANUP(freep) char **domids = NULL;
 	int r;
@@ -80,13 +82,18 @@ int guest_find(struct guest *guest, unsigned int *ret_domid, struct err *e)
 
 		/* dom0 is known otherwise, and no guest may take its place. */
 		if (domid != 0 && has_name(guest, domids[i], guest->xen_name) &&
-		    is_alive(guest, domid)) {
+		    is_alive(guest, domid) == alive) {
 			*ret_domid = domid;
 			return 0;
 		}
 	}
 	return err_set(e, -ENOENT, "there is no domain named \"%s\"",
 		       guest->xen_name);
+}
+
+int guest_find(struct guest *guest, unsigned int *ret_domid, struct err *e)
+{
+	return find(guest, true, ret_domid, e);
 }
 
 static void has_come(struct guest *guest, unsigned int domid)
@@ -103,9 +110,11 @@ static int on_start_timeout(void *arg)
 	char time[32];
 
 	text_duration(time, usec_of(guest->control->start_timeout_s));
-	/* xl create has that limit too, and more to say about it. */
-	if (guest->state == GUEST_CREATING || guest->state == GUEST_CLEARING)
+	/* xl create has that limit too, and more to say about it: first. */
+	if (guest->state == GUEST_CREATING || guest->state == GUEST_CLEARING) {
+		loop_timer_again(guest->timer, SECOND_USEC);
 		return 0;
+	}
 	if (guest->state == GUEST_AWAITED)
 		guest_give_up(guest, "it did not appear within %s", time);
 	else if (guest->waiting)
@@ -139,6 +148,20 @@ static int tell(struct guest *guest, const char *key, const char *value,
 	return store_write(guest->host->store, path, value, e);
 }
 
+/* It may have lost its record when it went down. */
+static int tell_death(struct guest *guest, struct err *e)
+{
+	CLEANUP(json_freep) struct json *object = json_object_new();
+	CLEANUP(freep) char *text = NULL;
+
+	if (guest->death.entry < 0)
+		return 0;
+	death_to_json(&guest->death, object);
+	text = json_print(object, JSON_ONE_LINE);
+	return text == NULL ? err_set(e, -ENOMEM, "out of memory") :
+			      tell(guest, STORE_DIED, text, e);
+}
+
 int guest_announce(struct guest *guest, struct err *e)
 {
 	const struct run *run = guest->host->run;
@@ -148,6 +171,8 @@ int guest_announce(struct guest *guest, struct err *e)
 	if (r == 0)
 		r = tell(guest, STORE_SHARED,
 			 run->control->preferences.shared_dir, e);
+	if (r == 0)
+		r = tell_death(guest, e);
 	if (r == 0)
 		r = tell(guest, STORE_DIGEST, run->digest, e); /* is watched */
 	return r < 0 ? err_wrap(e, r, "announce the run") : 0;
@@ -199,9 +224,10 @@ static void on_unpaused(void *arg, int r, const struct err *failed)
 	journal_say(&guest->about, JOURNAL_DOMAIN_STARTED, LOG_INFO,
 		    "Started as domain %u", guest->domid);
 	guest_is_up(guest);
+	guest_on_released(guest); /* if it is gone again already */
 }
 
-static void unpause(struct guest *guest)
+void guest_unpause(struct guest *guest)
 {
 	struct err e = ERR_NONE;
 	int r;
@@ -213,104 +239,6 @@ static void unpause(struct guest *guest)
 				      on_unpaused, guest, &guest->call, &e);
 	if (r < 0)
 		guest_give_up(guest, "%s", e.text);
-}
-
-/* ---- its console ------------------------------------------------------- */
-
-static int open_log(struct guest *guest, int *ret_fd, struct err *e)
-{
-	CLEANUP(fd_close) int dir_fd = -1;
-	int r;
-
-	r = run_domain_dir(guest->host->run, guest->control->name, &dir_fd, e);
-	if (r < 0)
-		return r;
-	*ret_fd = openat(dir_fd, "console.log",
-			 O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC,
-			 0644);
-	return *ret_fd < 0 ? err_errno(e, "open console.log") : 0;
-}
-
-/* Serial first: an HVM guest has both, and prints there while it boots. */
-static int read_terminal(struct guest *guest, char **ret, struct err *e)
-{
-	static const char *const names[] = { "serial/0/tty", "console/tty" };
-
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		CLEANUP(freep) char *path = text_format(
-			"/local/domain/%u/%s", guest->domid, names[i]);
-		CLEANUP(freep) char *tty = NULL;
-
-		if (path != NULL &&
-		    store_read(guest->host->store, path, 256, &tty, e) == 0 &&
-		    tty[0] != '\0') {
-			*ret = TAKE_PTR(tty);
-			return 0;
-		}
-	}
-	return -ENOENT;
-}
-
-static int open_console(struct guest *guest, const char *tty, struct err *e)
-{
-	int log_fd = -1;
-	int r;
-
-	console_close(TAKE_PTR(guest->console)); /* of its life before */
-	r = open_log(guest, &log_fd, e);
-	return r < 0 ? r :
-		       console_open(guest->host->loop, tty, log_fd,
-				    CONSOLE_BYTES_MAX, &guest->console, e);
-}
-
-/* Here when attaching is over, with a console or without. */
-static void attached(struct guest *guest, const char *trouble)
-{
-	store_unwatch(TAKE_PTR(guest->terminal));
-	loop_source_free(TAKE_PTR(guest->terminal_timer));
-	if (trouble != NULL)
-		journal_say(&guest->about, JOURNAL_PLAIN, LOG_WARNING,
-			    "Its console is not kept: %s", trouble);
-	if (guest->state == GUEST_ATTACHING)
-		unpause(guest);
-}
-
-static int on_terminal(void *arg, const char *path)
-{
-	struct guest *guest = arg;
-	CLEANUP(freep) char *tty = NULL;
-	struct err e = ERR_NONE;
-
-	(void)path;
-	if (guest->host->stopping || read_terminal(guest, &tty, &e) < 0)
-		return 0;
-	attached(guest, open_console(guest, tty, &e) < 0 ? e.text : NULL);
-	return 0;
-}
-
-static int on_no_terminal(void *arg)
-{
-	attached(arg, "xenconsoled offers no terminal; is it running?");
-	return 0;
-}
-
-/* Goes on by itself; a guest that is not paused waits for nothing. */
-static int attach(struct guest *guest, struct err *e)
-{
-	CLEANUP(freep) char *path =
-		text_format("/local/domain/%u/console", guest->domid);
-	int r;
-
-	if (path == NULL)
-		return err_set(e, -ENOMEM, "out of memory");
-	store_unwatch(TAKE_PTR(guest->terminal));
-	loop_source_free(TAKE_PTR(guest->terminal_timer));
-	r = loop_timer(guest->host->loop, GUEST_CONSOLE_S * SECOND_USEC,
-		       on_no_terminal, guest, &guest->terminal_timer, e);
-	if (r == 0)
-		r = store_watch(guest->host->store, path, on_terminal, guest,
-				&guest->terminal, e);
-	return r;
 }
 
 /* ---- create ------------------------------------------------------------ */
@@ -335,11 +263,27 @@ static void on_created(void *arg, int r, const struct err *failed)
 			    missing.text);
 	if (r == 0) {
 		guest->state = GUEST_ATTACHING;
-		r = attach(guest, &e);
+		r = guest_attach(guest, &e);
 	}
 	if (r < 0)
 		guest_give_up(guest, "%s", e.text);
 	host_check(guest->host);
+}
+
+static void note_starting(struct guest *guest)
+{
+	char message[96];
+
+	if (guest->deaths == 0) {
+		guest_note(guest, "starting", NULL, NULL);
+		return;
+	}
+	snprintf(message, sizeof(message),
+		 "again, for the rest of its tests: %u of %u times",
+		 guest->deaths, guest->control->restarts);
+	guest_note(guest, "starting", message, NULL);
+	journal_say(&guest->about, JOURNAL_PLAIN, LOG_NOTICE, "Starts %s",
+		    message);
 }
 
 static void create(struct guest *guest)
@@ -351,7 +295,7 @@ static void create(struct guest *guest)
 	guest->state = GUEST_CREATING;
 	guest->ours = true;
 	guest->half_made = true;
-	guest_note(guest, "starting", NULL, NULL);
+	note_starting(guest);
 	r = arm_start_timeout(guest, &e);
 	if (r == 0)
 		r = toolstack_create_paused(guest->host->loop, control->config,
@@ -362,18 +306,40 @@ static void create(struct guest *guest)
 		guest_give_up(guest, "%s", e.text);
 }
 
+static bool is_gone(const struct guest *guest)
+{
+	struct domains_info info = { 0 };
+	struct err ignored = ERR_NONE;
+
+	return domains_info(guest->host->xen, guest->domid, &info, &ignored) ==
+		       0 &&
+	       info.state == DOMAINS_GONE;
+}
+
 static void on_cleared(void *arg, int r, const struct err *failed)
 {
 	struct guest *guest = arg;
+	/* The xl that watches over it may have been faster. */
+	bool cleared = r == 0 || is_gone(guest);
 
 	guest->call = NULL;
 	guest->has_domid = false;
 	if (has_ended_meanwhile(guest))
 		return;
-	if (r < 0)
-		guest_give_up(guest, "%s", failed->text);
-	else
+	if (cleared)
 		create(guest);
+	else
+		guest_give_up(guest, "%s", failed->text);
+}
+
+static void clear_away(struct guest *guest)
+{
+	struct err e = ERR_NONE;
+
+	guest->state = GUEST_CLEARING;
+	if (toolstack_destroy(guest->host->loop, guest->domid, on_cleared,
+			      guest, &guest->call, &e) < 0)
+		guest_give_up(guest, "%s", e.text);
 }
 
 /* ---- where it begins --------------------------------------------------- */
@@ -389,7 +355,7 @@ static void take_up(struct guest *guest)
 		r = guest_announce(guest, &e);
 	/* Whoever started it may have a look at its console. */
 	if (r == 0 && guest->ours)
-		r = attach(guest, &e);
+		r = guest_attach(guest, &e);
 	if (r < 0)
 		guest_give_up(guest, "%s", e.text);
 	else
@@ -398,13 +364,8 @@ static void take_up(struct guest *guest)
 
 static void begin_known(struct guest *guest)
 {
-	struct err e = ERR_NONE;
-
 	if (guest->ours && guest->half_made) {
-		guest->state = GUEST_CLEARING;
-		if (toolstack_destroy(guest->host->loop, guest->domid,
-				      on_cleared, guest, &guest->call, &e) < 0)
-			guest_give_up(guest, "%s", e.text);
+		clear_away(guest);
 		return;
 	}
 	if (!guest->ours)
@@ -456,6 +417,10 @@ void guest_begin(struct guest *guest)
 	} else if (guest_find(guest, &domid, &ignored) == 0) {
 		has_come(guest, domid);
 		begin_known(guest);
+	} else if (guest->deaths > 0 &&
+		   find(guest, false, &domid, &ignored) == 0) {
+		has_come(guest, domid); /* dead, but not gone */
+		clear_away(guest);
 	} else if (guest->control->config != NULL) {
 		create(guest);
 	} else {

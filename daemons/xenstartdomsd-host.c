@@ -28,6 +28,19 @@ static struct guest *find_guest(struct host *host, const char *name)
 	return NULL;
 }
 
+static void take_death(struct guest *guest, const struct json *event)
+{
+	struct death death;
+
+	death_from_json(&death, event);
+	guest->deaths++;
+	if (death.entry >= 0)
+		guest->death = death;
+	guest->half_made = false;
+	guest->state = guest_may_restart(guest, death.reason) ? GUEST_PENDING :
+								GUEST_DIED;
+}
+
 /* Ends count for the whole run, all else for the boot it happened in. */
 static void take_event(void *arg, const struct json *event)
 {
@@ -45,7 +58,7 @@ static void take_event(void *arg, const struct json *event)
 	if (strcmp(state, "done") == 0)
 		guest->state = GUEST_DONE;
 	else if (strcmp(state, "died") == 0)
-		guest->state = GUEST_DIED;
+		take_death(guest, event);
 	else if (strcmp(state, "given up") == 0)
 		guest->state = GUEST_GIVEN_UP;
 	else if (strcmp(state, "starting") == 0 && this_boot &&
@@ -71,6 +84,7 @@ int guests_new(struct host *host, struct err *e)
 		guest->about = (struct journal){ .run = host->run->id,
 						 .domain = domain->name };
 		guest->test = guest->step = "?";
+		guest->death.entry = -1;
 		if (domain->config != NULL)
 			guest->xen_name = toolstack_config_name(domain->config);
 		if (guest->xen_name == NULL)
@@ -122,6 +136,9 @@ static int publish_to(struct guest *guest, struct err *e)
 	spec.arg = guest;
 	spec.limit_usec = PUBLISH_LIMIT_S * SECOND_USEC;
 	r = child_run(guest->host->loop, &spec, NULL, &result, e);
+	/* Short of memory, the kernel ends anybody: no reason to lose tests. */
+	if (r == 0 && result.term_signal != 0 && !result.timed_out)
+		r = child_run(guest->host->loop, &spec, NULL, &result, e);
 	if (r < 0)
 		return r;
 	if (result.timed_out)

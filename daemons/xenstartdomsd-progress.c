@@ -6,12 +6,12 @@
 #include <syslog.h>
 
 #include "base/cleanup.h"
-#include "base/json.h"
 #include "base/text.h"
+#include "run/progress.h"
 
 /*
- * What a domain says about its progress. A guest can write anything there: it
- * is bounded, parsed, and then only compared with names that are ours.
+ * What a domain says about its progress, and how long it may say nothing. A
+ * guest can write anything there: progress_read() makes names of ours of it.
  */
 
 #define SECOND_USEC UINT64_C(1000000)
@@ -20,27 +20,6 @@ enum {
 	STATE_BYTES_MAX = 512,
 	COLLECT_LIMIT_S = 15 * 60, /* as xenruntestsd has it */
 };
-
-static const char *const steps[] = {
-	"prepare", "fetch", "build", "install", "run", "collect", "cleanup",
-};
-
-static const char *known_step(const char *name)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(steps); i++)
-		if (strcmp(steps[i], name) == 0)
-			return steps[i];
-	return "?";
-}
-
-static const struct control_test *known_test(const struct guest *guest,
-					     const char *name)
-{
-	for (size_t i = 0; i < guest->control->entry_count; i++)
-		if (strcmp(guest->control->entries[i].test->name, name) == 0)
-			return guest->control->entries[i].test;
-	return NULL;
-}
 
 /* ---- how long a step may take ------------------------------------------ */
 
@@ -110,26 +89,21 @@ static void begins_testing(struct guest *guest)
 	guest_note(guest, "running", NULL, NULL);
 }
 
-static void is_testing(struct guest *guest, const struct json *state)
+static void is_testing(struct guest *guest, const struct progress *said)
 {
-	const char *name = json_get_string(state, "test", "?");
-	const struct control_test *test = known_test(guest, name);
-	const char *step = known_step(json_get_string(state, "step", "?"));
-	int64_t index = json_get_int(state, "index", 0);
-	int64_t iteration = json_get_int(state, "iteration", 0);
+	const char *name = said->test == NULL ? "?" : said->test->name;
 
-	name = test == NULL ? "?" : test->name;
 	if (guest->state == GUEST_TESTING && guest->test == name &&
-	    guest->step == step && guest->index == index &&
-	    guest->iteration == iteration)
+	    guest->step == said->step && guest->index == said->index &&
+	    guest->iteration == said->iteration)
 		return; /* said again, nothing new */
 	guest->test = name;
-	guest->step = step;
-	guest->index = index;
-	guest->iteration = iteration;
+	guest->step = said->step;
+	guest->index = said->index;
+	guest->iteration = said->iteration;
 	begins_testing(guest);
 	say_test(guest);
-	arm_patience(guest, test);
+	arm_patience(guest, said->test);
 }
 
 /* As good as a new step, once; it has the grace for it. */
@@ -143,22 +117,17 @@ static void is_delivering(struct guest *guest)
 	arm_patience(guest, NULL);
 }
 
-static void take_state(struct guest *guest, const struct json *state)
+static void take_progress(struct guest *guest, const struct progress *said)
 {
-	const char *word = json_get_string(state, "state", "");
-
-	/* Of another run: a guest that stays up between two. */
-	if (strcmp(json_get_string(state, "run", ""), guest->host->run->id) !=
-	    0)
-		return;
-	if (strcmp(word, "testing") == 0)
-		is_testing(guest, state);
-	else if (strcmp(word, "waiting") == 0)
+	if (said->state == PROGRESS_TESTING)
+		is_testing(guest, said);
+	else if (said->state == PROGRESS_WAITING)
 		guest->waiting = true;
-	else if (strcmp(word, "delivering") == 0)
+	else if (said->state == PROGRESS_DELIVERING)
 		is_delivering(guest);
-	else if (strcmp(word, "done") == 0 || strcmp(word, "undelivered") == 0)
-		guest_is_done(guest, strcmp(word, "undelivered") == 0);
+	else if (said->state == PROGRESS_DONE ||
+		 said->state == PROGRESS_UNDELIVERED)
+		guest_is_done(guest, said->state == PROGRESS_UNDELIVERED);
 }
 
 static int on_progress(void *arg, const char *path)
@@ -166,20 +135,20 @@ static int on_progress(void *arg, const char *path)
 	struct guest *guest = arg;
 	CLEANUP(freep) char *where = NULL;
 	CLEANUP(freep) char *text = NULL;
-	CLEANUP(json_freep) struct json *state = NULL;
+	struct progress said;
 	struct err ignored = ERR_NONE;
 
 	(void)path;
 	if (guest_is_final(guest) || guest->host->stopping)
 		return 0;
 	where = text_format("/local/domain/%u/" STORE_STATE, guest->domid);
-	/* What is not there yet, too long or no JSON says nothing. */
+	/* What is not there yet, too long or makes no sense says nothing. */
 	if (where != NULL &&
 	    store_read(guest->host->store, where, STATE_BYTES_MAX, &text,
 		       &ignored) == 0 &&
-	    json_parse(text, strlen(text), &state, &ignored) == 0 &&
-	    json_is_object(state))
-		take_state(guest, state);
+	    progress_read(text, guest->host->run->id, guest->control, &said) ==
+		    0)
+		take_progress(guest, &said);
 	host_check(guest->host);
 	return 0;
 }

@@ -249,6 +249,22 @@ static int take_up_run(struct host *host, struct err *e)
 		       host->marker.run);
 }
 
+/* What it said is lost: the run ends with that, not with each boot anew. */
+static int give_up_marker(struct host *host, int reason, struct err *e)
+{
+	struct err failed = ERR_NONE;
+	int r;
+
+	r = running_read(host->root_fd, &host->running, &failed);
+	if (r == 0)
+		r = run_load(host->root_fd, &host->run, NULL, NULL, &failed);
+	if (r == -ENOENT)
+		return put_marker_away(host, e);
+	if (r == 0)
+		host->about.run = host->run->id;
+	return reason;
+}
+
 int host_prove(struct host *host, struct err *e)
 {
 	int r;
@@ -256,6 +272,8 @@ int host_prove(struct host *host, struct err *e)
 	r = marker_load(host->root_fd, &host->marker, e);
 	if (r == -ENOENT)
 		return say_nothing_to_do(host, "No run is going on");
+	if (r == -EBADMSG)
+		return give_up_marker(host, r, e);
 	if (r == 0)
 		r = running_read(host->root_fd, &host->running, e);
 	if (r == 0)

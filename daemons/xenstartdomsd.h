@@ -72,6 +72,9 @@ struct guest {
 	bool waiting;
 	bool undelivered; /* what its tests left is in it, and nowhere else */
 	unsigned int reboots;
+
+	unsigned int deaths; /* in the whole run */
+	struct death death;  /* the last one that had a test open */
 };
 
 /* dom0's part of a run. */
@@ -177,7 +180,14 @@ void guest_on_released(struct guest *guest);
 void guest_give_up(struct guest *guest, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* ---- between xenstartdomsd-guest.c, -progress.c and -end.c ---- */
+/* ---- between xenstartdomsd-guest.c, -console.c, -progress.c, -end.c, … ---- */
+
+/*
+ * Attach its console, as soon as there is one. A paused guest waits for that,
+ * GUEST_CONSOLE_S at most, and is let go then: guest_unpause().
+ */
+int guest_attach(struct guest *guest, struct err *e);
+void guest_unpause(struct guest *guest);
 
 /* Tell the domain, and be told by it. Its domid is known. */
 int guest_announce(struct guest *guest, struct err *e);
@@ -194,7 +204,13 @@ void guest_stop(struct guest *guest);
 
 /* @undelivered: it says so; then it is not stopped. */
 void guest_is_done(struct guest *guest, bool undelivered);
+/* No more to come: stops it if asked, and sees who is next. */
+void guest_finish(struct guest *guest, enum guest_state state);
+
+/* Record it, and start it again or let it be. */
 void guest_has_died(struct guest *guest, const struct domains_info *info);
+/* After guest->deaths deaths, the last one for @reason: is it started again? */
+bool guest_may_restart(const struct guest *guest, const char *reason);
 
 /* Keep a domain event; trouble with the record is only said. */
 void guest_note(struct guest *guest, const char *state, const char *message,

@@ -2,6 +2,7 @@
 #include "base/cgroup.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/magic.h>
 #include <signal.h>
 #include <string.h>
@@ -10,15 +11,25 @@
 #include <sys/xattr.h>
 
 #include "base/cleanup.h"
-#include "base/text.h"
 
 #define DAEMON_GROUP "daemon"
+
+enum {
+	NAMES_MAX = 100, /* of groups that could not be removed */
+	DEPTH_MAX = 64,  /* of groups that a child made in its own */
+};
+
+/*
+ * Where version 2 is mounted: alone, or beside version 1 (systemd's "hybrid"
+ * hierarchy), where it has no controllers but still kills.
+ */
+static const char *const mounts[] = { "/sys/fs/cgroup",
+				      "/sys/fs/cgroup/unified" };
 
 struct cgroup {
 	int parent_fd;
 	int fd;
-	int events_fd;
-	char *name;
+	char name[64];
 };
 
 /* Path of our own version 2 group, below the mount: "/system.slice/…". */
@@ -47,19 +58,34 @@ static bool is_delegated(int fd)
 	       fgetxattr(fd, "user.delegate", value, sizeof(value)) > 0;
 }
 
+static int find_mount(char *path, size_t size)
+{
+	struct statfs fs;
+
+	for (size_t i = 0; i < ARRAY_SIZE(mounts); i++) {
+		if (statfs(mounts[i], &fs) < 0 ||
+		    fs.f_type != CGROUP2_SUPER_MAGIC)
+			continue;
+		snprintf(path, size, "%s", mounts[i]);
+		return 0;
+	}
+	return -ENODEV;
+}
+
 /* The group that systemd gave to the unit this process runs in. */
 static int open_delegated(int *ret_fd)
 {
 	static const char daemon_suffix[] = "/" DAEMON_GROUP;
 	CLEANUP(fd_close) int fd = -1;
-	char path[4096] = "/sys/fs/cgroup";
-	size_t mount_length = strlen(path);
+	char path[4096];
+	size_t mount_length;
 	size_t length;
-	struct statfs fs;
 	int r;
 
-	if (statfs(path, &fs) < 0 || fs.f_type != CGROUP2_SUPER_MAGIC)
-		return -ENODEV;
+	r = find_mount(path, sizeof(path));
+	if (r < 0)
+		return r;
+	mount_length = strlen(path);
 	r = own_path(path + mount_length, sizeof(path) - mount_length);
 	if (r < 0)
 		return r;
@@ -112,35 +138,58 @@ void cgroup_prepare(void)
 	write_at(fd, "cgroup.subtree_control", "+cpu");
 }
 
-static void remove_leftover(int parent_fd, const char *name)
-{
-	CLEANUP(freep) char *kill_file = text_format("%s/cgroup.kill", name);
+static void remove_group(int parent_fd, const char *name, int depth);
 
-	if (unlinkat(parent_fd, name, AT_REMOVEDIR) == 0 || errno == ENOENT ||
-	    kill_file == NULL)
+static void remove_groups_in(int fd, int depth)
+{
+	CLEANUP(dir_closep) DIR *dir = NULL;
+	const struct dirent *entry;
+	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	dir = copy < 0 ? NULL : fdopendir(copy);
+	if (dir == NULL) {
+		fd_close(&copy);
 		return;
-	write_at(parent_fd, kill_file, "1");
+	}
+	while ((entry = readdir(dir)) != NULL)
+		if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
+			remove_group(fd, entry->d_name, depth + 1);
+}
+
+/* With those that the child made in it; a test of control groups does. */
+static void remove_group(int parent_fd, const char *name, int depth)
+{
+	CLEANUP(fd_close) int fd = -1;
+
+	if (unlinkat(parent_fd, name, AT_REMOVEDIR) == 0 || depth > DEPTH_MAX)
+		return;
+	fd = openat(parent_fd, name,
+		    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	write_at(fd, "cgroup.kill", "1");
+	remove_groups_in(fd, depth);
 	unlinkat(parent_fd, name, AT_REMOVEDIR);
 }
 
-static int open_group(struct cgroup *group, struct err *e)
+/* One that the kernel still holds keeps its name, and we take another. */
+static int make_group(struct cgroup *group, const char *name, struct err *e)
 {
-	if (mkdirat(group->parent_fd, group->name, 0755) < 0 && errno != EEXIST)
-		return err_errno(e, "make control group %s", group->name);
-	group->fd = openat(group->parent_fd, group->name,
-			   O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (group->fd < 0)
-		return err_errno(e, "open control group %s", group->name);
-	group->events_fd =
-		openat(group->fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
-	if (group->events_fd < 0)
-		return err_errno(e, "watch control group %s", group->name);
-	return 0;
+	snprintf(group->name, sizeof(group->name), "%s", name);
+	for (int i = 2; i <= NAMES_MAX; i++) {
+		remove_group(group->parent_fd, group->name, 0);
+		if (mkdirat(group->parent_fd, group->name, 0755) == 0)
+			return 0;
+		if (errno != EEXIST)
+			break;
+		snprintf(group->name, sizeof(group->name), "%s.%d", name, i);
+	}
+	return err_errno(e, "make control group %s", group->name);
 }
 
 int cgroup_new(const char *name, struct cgroup **ret, struct err *e)
 {
-	struct cgroup *group;
+	CLEANUP(cgroup_freep) struct cgroup *group = NULL;
 	int parent_fd;
 	int r;
 
@@ -152,19 +201,39 @@ int cgroup_new(const char *name, struct cgroup **ret, struct err *e)
 		close(parent_fd);
 		return err_set(e, -ENOMEM, "out of memory");
 	}
-	*group = (struct cgroup){ parent_fd, -1, -1, strdup(name) };
-	if (group->name == NULL) {
-		cgroup_free(group);
-		return err_set(e, -ENOMEM, "out of memory");
-	}
-	remove_leftover(parent_fd, name);
-	r = open_group(group, e);
+	group->parent_fd = parent_fd;
+	group->fd = -1;
+	r = make_group(group, name, e);
 	if (r < 0) {
-		cgroup_free(group);
+		group->name[0] = '\0';
 		return r;
 	}
-	*ret = group;
+	group->fd = openat(parent_fd, group->name,
+			   O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (group->fd < 0)
+		return err_errno(e, "open control group %s", group->name);
+	*ret = TAKE_PTR(group);
 	return 0;
+}
+
+static int limit(const struct cgroup *group, const char *file, uint64_t value)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%" PRIu64, value);
+	return write_at(group->fd, file, text);
+}
+
+int cgroup_limit_memory(const struct cgroup *group, uint64_t bytes)
+{
+	/* Else it would go to swap; missing where swap is not accounted. */
+	limit(group, "memory.swap.max", 0);
+	return limit(group, "memory.max", bytes);
+}
+
+int cgroup_limit_tasks(const struct cgroup *group, uint64_t tasks)
+{
+	return limit(group, "pids.max", tasks);
 }
 
 int cgroup_enter(const struct cgroup *group)
@@ -172,60 +241,47 @@ int cgroup_enter(const struct cgroup *group)
 	return write_at(group->fd, "cgroup.procs", "0");
 }
 
-int cgroup_event_fd(const struct cgroup *group)
-{
-	return group->events_fd;
-}
-
-bool cgroup_is_empty(const struct cgroup *group)
-{
-	char text[256];
-	/* Reading it is also what arms EPOLLPRI again. */
-	ssize_t n = pread(group->events_fd, text, sizeof(text) - 1, 0);
-
-	if (n <= 0)
-		return true;
-	text[n] = '\0';
-	return strstr(text, "populated 1") == NULL;
-}
-
-unsigned int cgroup_signal(const struct cgroup *group, int signal_number)
+void cgroup_signal(const struct cgroup *group, int signal_number)
 {
 	CLEANUP(file_closep) FILE *file = NULL;
-	unsigned int count = 0;
 	long pid;
-	int fd = openat(group->fd, "cgroup.procs", O_RDONLY | O_CLOEXEC);
+	int fd;
 
-	if (fd < 0)
-		return 0;
-	file = fdopen(fd, "r");
-	if (file == NULL) {
-		close(fd);
-		return 0;
-	}
-	while (fscanf(file, "%ld", &pid) == 1) {
-		count++;
-		if (signal_number != SIGKILL)
-			kill((pid_t)pid, signal_number);
-	}
 	/* Linux 5.14: all at once, so that none can fork away. */
 	if (signal_number == SIGKILL &&
-	    write_at(group->fd, "cgroup.kill", "1") < 0) {
-		rewind(file);
-		while (fscanf(file, "%ld", &pid) == 1)
-			kill((pid_t)pid, SIGKILL);
+	    write_at(group->fd, "cgroup.kill", "1") == 0)
+		return;
+	fd = openat(group->fd, "cgroup.procs", O_RDONLY | O_CLOEXEC);
+	file = fd < 0 ? NULL : fdopen(fd, "r");
+	if (file == NULL) {
+		fd_close(&fd);
+		return;
 	}
-	return count;
+	while (fscanf(file, "%ld", &pid) == 1)
+		kill((pid_t)pid, signal_number);
+}
+
+/* Of a file with "key number" in each line; 0 without such a key. */
+static uint64_t read_key(const struct cgroup *group, const char *file,
+			 const char *key)
+{
+	size_t length = strlen(key);
+	char text[1024];
+	const char *line = text;
+
+	if (read_at(group->fd, file, text, sizeof(text)) <= 0)
+		return 0;
+	for (; line != NULL; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (strncmp(line, key, length) == 0 && line[length] == ' ')
+			return strtoull(line + length, NULL, 10);
+	}
+	return 0;
 }
 
 uint64_t cgroup_cpu_usec(const struct cgroup *group)
 {
-	unsigned long long usec = 0;
-	char text[512];
-
-	if (read_at(group->fd, "cpu.stat", text, sizeof(text)) > 0)
-		sscanf(text, "usage_usec %llu", &usec);
-	return usec;
+	return read_key(group, "cpu.stat", "usage_usec");
 }
 
 uint64_t cgroup_memory_max_kib(const struct cgroup *group)
@@ -238,17 +294,28 @@ uint64_t cgroup_memory_max_kib(const struct cgroup *group)
 	return bytes / 1024;
 }
 
+uint64_t cgroup_oom_kills(const struct cgroup *group)
+{
+	return read_key(group, "memory.events", "oom_kill");
+}
+
+uint64_t cgroup_tasks_refused(const struct cgroup *group)
+{
+	return read_key(group, "pids.events", "max");
+}
+
 void cgroup_free(struct cgroup *group)
 {
 	if (group == NULL)
 		return;
-	if (group->fd >= 0 && !cgroup_is_empty(group))
-		cgroup_signal(group, SIGKILL);
-	fd_close(&group->events_fd);
 	fd_close(&group->fd);
-	if (group->name != NULL)
-		unlinkat(group->parent_fd, group->name, AT_REMOVEDIR);
+	if (group->name[0] != '\0')
+		remove_group(group->parent_fd, group->name, 0);
 	fd_close(&group->parent_fd);
-	free(group->name);
 	free(group);
+}
+
+void cgroup_freep(struct cgroup **group)
+{
+	cgroup_free(*group);
 }

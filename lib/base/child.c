@@ -13,28 +13,41 @@
 #include "base/cgroup.h"
 #include "base/child-exec.h"
 #include "base/cleanup.h"
+#include "base/descendants.h"
 #include "base/text.h"
 
 #define SECOND_USEC UINT64_C(1000000)
+/* Between two looks for those that are to be killed. */
+#define KILL_AGAIN_USEC UINT64_C(200000)
+
+/* What an earlier child left that no KILL ended: no child of this one. */
+struct leftovers {
+	pid_t pids[16];
+	unsigned int count;
+};
+
+/* Children that run beside a whole tree: more than any daemon has at once. */
+enum { BESIDE_MAX = 32 };
 
 struct child {
 	struct loop *loop;
 	struct child *next; /* of those that run in the loop */
 	struct loop_source *exit_source;
 	struct loop_source *timer;
-	struct loop_source *empty_source; /* of the control group */
-	struct cgroup *group;
+	struct cgroup *group; /* whole_tree, where it is to be had */
 	child_done_fn done;
 	void *arg;
 	pid_t pid;
 	int pid_fd;
 	int answer_fd;
 	bool kept;
-	bool adopts; /* whole_tree without a control group */
-	bool exited; /* the first process; others may be left */
+	bool whole_tree; /* orphans are ours */
+	bool exited;	 /* the first process; others may be left */
 	bool terminated;
 	bool killed;
 	uint64_t started_usec;
+	uint64_t give_up_usec; /* once killed */
+	struct leftovers leftovers;
 	struct child_result result;
 };
 
@@ -64,8 +77,9 @@ static void child_free(struct child *child)
 	strike_off(child);
 	loop_source_free(child->exit_source);
 	loop_source_free(child->timer);
-	loop_source_free(child->empty_source);
 	cgroup_free(child->group);
+	if (child->whole_tree)
+		prctl(PR_SET_CHILD_SUBREAPER, 0);
 	fd_close(&child->pid_fd);
 	fd_close(&child->answer_fd);
 	free(child);
@@ -88,54 +102,24 @@ static struct child *find_other(const struct child *child, pid_t pid)
 	return each;
 }
 
-static bool has_others(const struct child *child)
+/* All others: they are not of the tree of @child. */
+static const pid_t *list_others(const struct child *child,
+				pid_t pids[static BESIDE_MAX + 1])
 {
-	return *loop_children(child->loop) != child || child->next != NULL;
-}
-
-/*
- * Calls back for every child of @pid but for those that run beside @beside,
- * where that is not NULL; proc(5), /proc/PID/task/TID/children.
- */
-static unsigned int each_child_of(pid_t pid, const struct child *beside,
-				  void (*visit)(pid_t pid))
-{
-	CLEANUP(freep) char *path =
-		text_format("/proc/%d/task/%d/children", pid, pid);
-	CLEANUP(file_closep) FILE *file = NULL;
 	unsigned int count = 0;
-	int child;
 
-	file = path == NULL ? NULL : fopen(path, "re");
-	if (file == NULL)
-		return 0;
-	while (fscanf(file, "%d", &child) == 1) {
-		if (beside != NULL && find_other(beside, child) != NULL)
-			continue;
-		if (visit != NULL)
-			visit(child);
-		count++;
-	}
-	return count;
-}
-
-static void terminate_with_children(pid_t pid)
-{
-	kill(pid, SIGTERM);
-	kill(pid, SIGCONT); /* a stopped one cannot end */
-	each_child_of(pid, NULL, terminate_with_children);
-}
-
-static void kill_with_children(pid_t pid)
-{
-	/* Stopped first, so that it cannot fork while we look. */
-	kill(pid, SIGSTOP);
-	each_child_of(pid, NULL, kill_with_children);
-	kill(pid, SIGKILL);
+	for (struct child *each = *loop_children(child->loop);
+	     each != NULL && count < BESIDE_MAX; each = each->next)
+		if (each != child)
+			pids[count++] = each->pid;
+	pids[count] = 0;
+	return pids;
 }
 
 static void terminate_tree(const struct child *child)
 {
+	pid_t others[BESIDE_MAX + 1];
+
 	if (child->group != NULL) {
 		cgroup_signal(child->group, SIGTERM);
 		cgroup_signal(child->group, SIGCONT);
@@ -145,21 +129,32 @@ static void terminate_tree(const struct child *child)
 	kill(child->pid, SIGTERM);
 	kill(-child->pid, SIGTERM);
 	kill(-child->pid, SIGCONT);
-	if (child->adopts)
-		each_child_of(getpid(), child, terminate_with_children);
+	if (child->whole_tree)
+		descendants_terminate(getpid(),
+				      list_others(child, others));
 }
 
+/* Root may leave its control group: then it is still a descendant. */
 static void kill_tree(const struct child *child)
 {
-	if (child->group != NULL) {
+	pid_t others[BESIDE_MAX + 1];
+
+	if (child->group != NULL)
 		cgroup_signal(child->group, SIGKILL);
-		return;
-	}
 	if (!child->exited)
 		kill(child->pid, SIGKILL);
 	kill(-child->pid, SIGKILL);
-	if (child->adopts)
-		each_child_of(getpid(), child, kill_with_children);
+	if (child->whole_tree)
+		descendants_kill(getpid(), list_others(child, others));
+}
+
+/* From now on nobody is asked any more, and the time is short. */
+static void begin_to_kill(struct child *child)
+{
+	child->killed = true;
+	child->give_up_usec = loop_now_usec() + CHILD_KILL_S * SECOND_USEC;
+	kill_tree(child);
+	loop_timer_again(child->timer, KILL_AGAIN_USEC);
 }
 
 static void add_usage(struct child *child, const struct rusage *usage)
@@ -179,10 +174,23 @@ static void take_status(struct child *child, int status)
 	child->result.term_signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 }
 
-/* Takes in whoever has ended; answers whether nobody is left. */
-static bool reap_adopted(struct child *child)
+static bool take_leftover(struct leftovers *leftovers, pid_t pid)
 {
+	for (unsigned int i = 0; i < leftovers->count; i++)
+		if (leftovers->pids[i] == pid) {
+			leftovers->pids[i] =
+				leftovers->pids[--leftovers->count];
+			return true;
+		}
+	return false;
+}
+
+/* Takes in whoever has ended; answers how many are left. */
+static unsigned int reap(struct child *child)
+{
+	pid_t others[BESIDE_MAX + 1];
 	struct rusage usage;
+	unsigned int left;
 	int status;
 	pid_t pid;
 
@@ -195,14 +203,38 @@ static bool reap_adopted(struct child *child)
 			take_status(other, status);
 			continue;
 		}
+		if (take_leftover(&child->leftovers, pid))
+			continue;
 		add_usage(child, &usage);
 		if (pid == child->pid)
 			take_status(child, status);
-		else if (child->exited && WIFSIGNALED(status))
+		else if (child->exited && !child->terminated &&
+			 WIFSIGNALED(status))
 			child->result.stragglers++;
 	}
-	return pid < 0 || (has_others(child) &&
-			   each_child_of(getpid(), child, NULL) == 0);
+	if (pid < 0) /* ECHILD */
+		return 0;
+	left = descendants_count_children(getpid(),
+					  list_others(child, others));
+	return left > child->leftovers.count ? left - child->leftovers.count :
+					       0;
+}
+
+static void note_leftover(void *arg, pid_t pid, unsigned int depth)
+{
+	struct leftovers *leftovers = arg;
+
+	if (depth == 0 && leftovers->count < ARRAY_SIZE(leftovers->pids))
+		leftovers->pids[leftovers->count++] = pid;
+}
+
+static void note_leftovers(struct child *child)
+{
+	pid_t others[BESIDE_MAX + 1];
+
+	reap(child);
+	descendants_each(getpid(), list_others(child, others), note_leftover,
+			 &child->leftovers);
 }
 
 /* ---- the end ----------------------------------------------------------- */
@@ -225,49 +257,33 @@ static void read_answer(struct child *child)
 	child->result.message[sizeof(child->result.message) - 1] = '\0';
 }
 
+static void add_group_usage(struct child_result *result,
+			    const struct cgroup *group)
+{
+	uint64_t cpu = cgroup_cpu_usec(group);
+	uint64_t memory = cgroup_memory_max_kib(group);
+
+	result->cpu_usec = cpu > 0 ? cpu : result->cpu_usec;
+	if (memory > 0)
+		result->memory_max_kib = memory;
+	result->oom_kills = cgroup_oom_kills(group);
+	result->tasks_refused = cgroup_tasks_refused(group);
+}
+
 static int finish(struct child *child)
 {
 	CLEANUP(child_freep) struct child *ended = child;
 	struct child_result *result = &ended->result;
 
-	if (ended->group != NULL) {
-		uint64_t cpu = cgroup_cpu_usec(ended->group);
-		uint64_t memory = cgroup_memory_max_kib(ended->group);
-
-		result->cpu_usec = cpu > 0 ? cpu : result->cpu_usec;
-		if (memory > 0)
-			result->memory_max_kib = memory;
-	}
+	if (ended->group != NULL)
+		add_group_usage(result, ended->group);
 	result->wall_usec = loop_now_usec() - ended->started_usec;
 	read_answer(ended);
 	ended->done(ended->arg, result);
 	return 0;
 }
 
-static int on_group_event(void *arg, uint32_t events)
-{
-	struct child *child = arg;
-
-	(void)events;
-	return cgroup_is_empty(child->group) ? finish(child) : 0;
-}
-
-static int end_group(struct child *child)
-{
-	struct err e = ERR_NONE;
-
-	if (cgroup_is_empty(child->group))
-		return finish(child);
-	if (!child->terminated) /* else they have their grace */
-		child->result.stragglers =
-			cgroup_signal(child->group, SIGKILL);
-	if (loop_io(child->loop, cgroup_event_fd(child->group), EPOLLPRI,
-		    on_group_event, child, &child->empty_source, &e) < 0)
-		return finish(child);
-	/* It may have become empty before we watched. */
-	return on_group_event(child, 0);
-}
-
+/* Of one alone; a whole tree beside it may have taken it in. */
 static int on_exit_of_child(void *arg, uint32_t events)
 {
 	struct child *child = arg;
@@ -281,9 +297,6 @@ static int on_exit_of_child(void *arg, uint32_t events)
 		take_status(child, status);
 		add_usage(child, &usage);
 	}
-	loop_source_free(TAKE_PTR(child->exit_source));
-	if (child->group != NULL)
-		return end_group(child);
 	kill(-child->pid, SIGKILL);
 	return finish(child);
 }
@@ -292,16 +305,18 @@ static int on_exit_of_child(void *arg, uint32_t events)
 static int on_sigchld(void *arg, int signal_number)
 {
 	struct child *child = arg;
-	bool nobody_left = reap_adopted(child);
+	unsigned int left = reap(child);
 
 	(void)signal_number;
 	if (!child->exited)
 		return 0;
-	if (nobody_left)
+	if (left == 0)
 		return finish(child);
 	/* Whoever was asked to end has its grace, the others have not. */
-	if (!child->terminated || child->killed)
-		kill_tree(child);
+	if (!child->terminated && !child->killed)
+		begin_to_kill(child);
+	else if (child->killed && child->group == NULL)
+		kill_tree(child); /* who forked away is a child of ours now */
 	return 0;
 }
 
@@ -312,26 +327,52 @@ static void end_with_grace(struct child *child)
 	loop_timer_again(child->timer, CHILD_GRACE_S * SECOND_USEC);
 }
 
+/* The kernel holds it in a system call: it is given up. */
+static int give_up(struct child *child)
+{
+	if (child->kept) {
+		child->give_up_usec = UINT64_MAX;
+		loop_timer_again(child->timer, UINT64_MAX);
+		return 0;
+	}
+	child->result.left = child->whole_tree ? reap(child) : 1;
+	return finish(child);
+}
+
 static int on_limit(void *arg)
 {
 	struct child *child = arg;
 
-	if (child->killed) /* the kernel holds it: give it up */
-		return child->kept ? 0 : finish(child);
-	if (child->terminated || child->exited) {
-		child->killed = true;
+	if (child->killed && loop_now_usec() >= child->give_up_usec)
+		return give_up(child);
+	if (child->killed) {
 		kill_tree(child);
-		loop_timer_again(child->timer, CHILD_GRACE_S * SECOND_USEC);
-		return 0;
+		loop_timer_again(child->timer, KILL_AGAIN_USEC);
+	} else if (child->terminated) {
+		begin_to_kill(child);
+	} else {
+		child->result.timed_out = true;
+		end_with_grace(child);
 	}
+	return 0;
+}
+
+static bool is_ending(const struct child *child)
+{
+	return child->terminated || child->killed || child->exited;
+}
+
+void child_time_out(struct child *child)
+{
+	if (is_ending(child))
+		return;
 	child->result.timed_out = true;
 	end_with_grace(child);
-	return 0;
 }
 
 void child_stop(struct child *child)
 {
-	if (child == NULL || child->terminated || child->exited)
+	if (child == NULL || is_ending(child))
 		return;
 	child->result.stopped = true;
 	end_with_grace(child);
@@ -345,18 +386,39 @@ void child_abandon(struct child *child)
 
 /* ---- the beginning ----------------------------------------------------- */
 
+static bool is_limit(uint64_t limit)
+{
+	return limit != 0 && limit != UINT64_MAX;
+}
+
+static void set_limits(struct child *child, const struct child_spec *spec)
+{
+	const struct cgroup *group = child->group;
+
+	if (is_limit(spec->memory_limit_bytes))
+		child->result.memory_unlimited =
+			group == NULL ||
+			cgroup_limit_memory(group, spec->memory_limit_bytes) <
+				0;
+	if (is_limit(spec->tasks_limit))
+		child->result.tasks_unlimited =
+			group == NULL ||
+			cgroup_limit_tasks(group, spec->tasks_limit) < 0;
+}
+
 /* Before the fork, so that no end can be missed. */
-static int prepare_tree(struct child *child, struct err *e)
+static int prepare_tree(struct child *child, const struct child_spec *spec,
+			struct err *e)
 {
 	struct err ignored = ERR_NONE;
-	int r;
 
-	r = cgroup_new("step", &child->group, &ignored);
-	if (r == 0)
-		return 0;
+	if (cgroup_new("step", &child->group, &ignored) < 0)
+		child->group = NULL;
+	set_limits(child, spec);
+	note_leftovers(child);
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
 		return err_errno(e, "adopt orphans");
-	child->adopts = true;
+	child->whole_tree = true;
 	return loop_signal(child->loop, SIGCHLD, on_sigchld, child,
 			   &child->exit_source, e);
 }
@@ -413,7 +475,7 @@ static int fork_child(struct child *child, const struct child_spec *spec,
 static int watch_exit(struct child *child, const struct child_spec *spec,
 		      struct err *e)
 {
-	if (child->adopts)
+	if (child->whole_tree)
 		return 0;
 	child->pid_fd = pidfd_open(child->pid, 0);
 	if (child->pid_fd < 0)
@@ -449,7 +511,7 @@ int child_start(struct loop *loop, const struct child_spec *spec,
 	child->arg = arg;
 	child->pid_fd = -1;
 	child->answer_fd = -1;
-	r = spec->whole_tree ? prepare_tree(child, e) : 0;
+	r = spec->whole_tree ? prepare_tree(child, spec, e) : 0;
 	if (r < 0)
 		return r;
 	r = fork_child(child, spec, e);

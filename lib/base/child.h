@@ -16,8 +16,12 @@
  */
 struct child;
 
-/* Time between TERM and KILL, in seconds: xentest.conf(5), timeout. */
-enum { CHILD_GRACE_S = 10 };
+enum {
+	/* Time between TERM and KILL, in seconds: xentest.conf(5), timeout. */
+	CHILD_GRACE_S = 10,
+	/* From there until those that do not even end then are given up. */
+	CHILD_KILL_S = 4,
+};
 
 struct child_spec {
 	const char *name; /* for messages: "xl create demo-pv1" */
@@ -37,7 +41,8 @@ struct child_spec {
 	const char *user;    /* switch to; NULL: stay */
 	/*
 	 * 0 or UINT64_MAX: none. Then all get TERM, and KILL CHILD_GRACE_S
-	 * later; one that does not even end then is given up.
+	 * later; one that does not even end then is given up CHILD_KILL_S
+	 * later: the kernel holds it.
 	 */
 	uint64_t limit_usec;
 	/*
@@ -48,12 +53,20 @@ struct child_spec {
 	bool kept;
 	/*
 	 * All processes that it leaves behind are its own, whatever they did
-	 * to get away: they are gone before it counts as ended. One such at a
-	 * time; children that are none may run beside it. A control group where the unit
-	 * delegates one (cgroups(7)), else orphans are adopted
-	 * (PR_SET_CHILD_SUBREAPER) and killed. Otherwise: its process group.
+	 * to get away: they are gone before it counts as ended. One such
+	 * at a time; children that are none may run beside it. Orphans are
+	 * adopted (PR_SET_CHILD_SUBREAPER), so that all are descendants of
+	 * this process; and all are in a control group of their own where the
+	 * unit delegates one (cgroups(7)), whose processes end at one blow.
+	 * Otherwise: its process group.
 	 */
 	bool whole_tree;
+	/*
+	 * Of a whole tree, for all its processes together; 0 or UINT64_MAX:
+	 * none. They need the control group: see struct child_result.
+	 */
+	uint64_t memory_limit_bytes;
+	uint64_t tasks_limit; /* processes and threads */
 };
 
 #define CHILD_SPEC_NONE \
@@ -70,6 +83,12 @@ struct child_result {
 	uint64_t cpu_usec;	 /* user and system, with its descendants */
 	uint64_t memory_max_kib; /* cgroup memory.peak, else largest RSS */
 	unsigned int stragglers; /* processes left behind that were killed */
+	unsigned int left;	 /* … and that the kernel still holds */
+	/* Asked for, and not kept: no control group, or no such controller. */
+	bool memory_unlimited;
+	bool tasks_unlimited;
+	uint64_t oom_kills;	/* processes that the OOM killer ended */
+	uint64_t tasks_refused; /* times that tasks_limit stopped a fork */
 };
 
 typedef void (*child_done_fn)(void *arg, const struct child_result *result);
@@ -92,6 +111,9 @@ int child_start(struct loop *loop, const struct child_spec *spec,
 
 /* End it now: TERM, then KILL after CHILD_GRACE_S. Its @done follows. */
 void child_stop(struct child *child);
+
+/* The same, and its result says that it timed out. */
+void child_time_out(struct child *child);
 
 /* Forget one that still runs: it gets KILL, and its @done is never called. */
 void child_abandon(struct child *child);

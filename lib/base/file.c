@@ -25,23 +25,32 @@ int file_open_dir(int dir_fd, const char *path, int *ret_fd, struct err *e)
 	return 0;
 }
 
-static int make_dir(int dir_fd, const char *name, mode_t mode, int *ret_fd,
-		    struct err *e)
-{
-	int fd;
+struct making {
+	mode_t mode;
+	bool sync;
+};
 
-	if (mkdirat(dir_fd, name, mode) < 0 && errno != EEXIST)
+static int make_dir(const struct making *making, int dir_fd, const char *name,
+		    int *ret_fd, struct err *e)
+{
+	CLEANUP(fd_close) int fd = -1;
+
+	if (mkdirat(dir_fd, name, making->mode) == 0) {
+		if (making->sync && fsync(dir_fd) < 0)
+			return err_errno(e, "sync the directory of %s", name);
+	} else if (errno != EEXIST) {
 		return err_errno(e, "make directory %s", name);
+	}
 	fd = openat(dir_fd, name,
 		    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return err_errno(e, "open directory %s", name);
-	*ret_fd = fd;
+	*ret_fd = TAKE_FD(fd);
 	return 0;
 }
 
-int file_make_dirs(int dir_fd, const char *path, mode_t mode, int *ret_fd,
-		   struct err *e)
+static int make_dirs(const struct making *making, int dir_fd, const char *path,
+		     int *ret_fd, struct err *e)
 {
 	CLEANUP(freep) char *copy = strdup(path);
 	CLEANUP(fd_close) int fd = -1;
@@ -58,7 +67,7 @@ int file_make_dirs(int dir_fd, const char *path, mode_t mode, int *ret_fd,
 			continue;
 		if (strcmp(part, "..") == 0)
 			return err_set(e, -EINVAL, "%s has a \"..\"", path);
-		r = make_dir(fd < 0 ? dir_fd : fd, part, mode, &next, e);
+		r = make_dir(making, fd < 0 ? dir_fd : fd, part, &next, e);
 		if (r < 0)
 			return r;
 		fd_close(&fd);
@@ -69,6 +78,22 @@ int file_make_dirs(int dir_fd, const char *path, mode_t mode, int *ret_fd,
 	if (ret_fd != NULL)
 		*ret_fd = TAKE_FD(fd);
 	return 0;
+}
+
+int file_make_dirs(int dir_fd, const char *path, mode_t mode, int *ret_fd,
+		   struct err *e)
+{
+	const struct making making = { .mode = mode };
+
+	return make_dirs(&making, dir_fd, path, ret_fd, e);
+}
+
+int file_make_dirs_synced(int dir_fd, const char *path, mode_t mode,
+			  int *ret_fd, struct err *e)
+{
+	const struct making making = { .mode = mode, .sync = true };
+
+	return make_dirs(&making, dir_fd, path, ret_fd, e);
 }
 
 /* Opens without blocking on a FIFO, then insists on a regular file. */
@@ -368,7 +393,7 @@ static int copy_bytes(int in, int out, uint64_t max, struct err *e)
 }
 
 static int copy_new(int in, int to_fd, const char *fresh, uint64_t max,
-		    struct err *e)
+		    bool sync, struct err *e)
 {
 	int out = -1;
 	int r;
@@ -377,14 +402,16 @@ static int copy_new(int in, int to_fd, const char *fresh, uint64_t max,
 	if (r < 0)
 		return r;
 	r = copy_bytes(in, out, max, e);
+	if (r == 0 && sync && fsync(out) < 0)
+		r = err_errno(e, "sync %s", fresh);
 	/* NFS says "no space" at close(). */
 	if (close(out) < 0 && r == 0)
 		r = err_errno(e, "close %s", fresh);
 	return r;
 }
 
-int file_copy(int from_fd, const char *from, int to_fd, const char *to,
-	      uint64_t max, struct err *e)
+static int copy(int from_fd, const char *from, int to_fd, const char *to,
+		uint64_t max, bool sync, struct err *e)
 {
 	CLEANUP(fd_close) int in = -1;
 	struct stat st;
@@ -397,7 +424,7 @@ int file_copy(int from_fd, const char *from, int to_fd, const char *to,
 	r = new_name(to, fresh, e);
 	if (r < 0)
 		return r;
-	r = copy_new(in, to_fd, fresh, max, e);
+	r = copy_new(in, to_fd, fresh, max, sync, e);
 	if (r == 0 && renameat(to_fd, fresh, to_fd, to) < 0)
 		r = err_errno(e, "rename %s to %s", fresh, to);
 	if (r < 0) {
@@ -405,6 +432,22 @@ int file_copy(int from_fd, const char *from, int to_fd, const char *to,
 		return err_wrap(e, r, "copy %s", from);
 	}
 	return 0;
+}
+
+int file_copy(int from_fd, const char *from, int to_fd, const char *to,
+	      uint64_t max, struct err *e)
+{
+	return copy(from_fd, from, to_fd, to, max, false, e);
+}
+
+int file_copy_synced(int from_fd, const char *from, int to_fd, const char *to,
+		     uint64_t max, struct err *e)
+{
+	int r = copy(from_fd, from, to_fd, to, max, true, e);
+
+	if (r == 0 && fsync(to_fd) < 0)
+		r = err_errno(e, "sync the directory of %s", to);
+	return r;
 }
 
 int file_tail(int dir_fd, const char *name, unsigned int lines, char **ret,

@@ -38,6 +38,15 @@ int file_make_dirs(int dir_fd, const char *path, mode_t mode, int *ret_fd,
 		   struct err *e);
 
 /**
+ * file_make_dirs_synced() - likewise, and they survive a power cut
+ *
+ * Each that is made is synced in the directory that it is in. One that was there
+ * already is not: make them with this in the first place.
+ */
+int file_make_dirs_synced(int dir_fd, const char *path, mode_t mode,
+			  int *ret_fd, struct err *e);
+
+/**
  * file_read() - read a whole regular file that somebody else may have made
  * @dir_fd:  where it is
  * @name:    its name there, or a path whose last part is not followed
@@ -95,12 +104,16 @@ int file_write_all(int fd, const void *bytes, size_t length, struct err *e);
  * file_copy() - copy one regular file's bytes, atomically on the other side
  * @max: bytes the source may have
  *
- * The copy is not synced; see file_write_atomic() for one that is.
+ * The copy is not synced: a power cut may leave an empty file, or none.
  *
  * Return: 0 or a negative errno as in file_read().
  */
 int file_copy(int from_fd, const char *from, int to_fd, const char *to,
 	      uint64_t max, struct err *e);
+
+/* Likewise; once it returns 0 the copy survives a power cut. */
+int file_copy_synced(int from_fd, const char *from, int to_fd, const char *to,
+		     uint64_t max, struct err *e);
 
 /**
  * file_tail() - the last lines of a text file

@@ -94,6 +94,20 @@ void text_plain(char *text)
 	}
 }
 
+void text_copy(char *to, size_t size, const char *from)
+{
+	size_t length = strnlen(from, size);
+
+	if (length == size) {
+		length--;
+		/* Back to where the character begins that was cut in two. */
+		while (length > 0 && (from[length] & 0xC0) == 0x80)
+			length--;
+	}
+	memcpy(to, from, length);
+	to[length] = '\0';
+}
+
 char text_lower(char c)
 {
 	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;

@@ -33,6 +33,15 @@ char *text_valid_utf8(const char *bytes, size_t length);
  */
 void text_plain(char *text);
 
+/**
+ * text_copy() - copy what fits
+ * @to:   NUL-terminated; gets at most @size - 1 bytes
+ * @size: at least 1
+ * @from: valid UTF-8, of which the last character that does not fit whole is
+ *        left out, with all after it
+ */
+void text_copy(char *to, size_t size, const char *from);
+
 /* ASCII only, whatever the locale: control files are no natural language. */
 char text_lower(char c);
 bool text_equal_nocase(const char *a, const char *b);

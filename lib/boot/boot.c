@@ -76,6 +76,7 @@ static int run_command(const struct boot_plan *plan, struct err *e)
 	add_word(&command, NULL, "--unset=NOTIFY_SOCKET");
 	add_word(&command, "LC_ALL", "C");
 	add_word(&command, "XENTEST_RUN", plan->run);
+	add_word(&command, "XENTEST_MARK", plan->mark);
 	add_word(&command, "XENTEST_XEN", plan->hypervisor);
 	add_kernel(&command, plan->root_fd);
 	add_word(&command, NULL, "/bin/sh");
@@ -143,6 +144,7 @@ int boot_plan_make(struct loop *loop, int root_fd, const char *run,
 		.entry = preferences->boot_entry,
 		.command = preferences->boot_command,
 		.stay = preferences->on_failure == CONTROL_STAY,
+		.watchdog = preferences->watchdog,
 		.log_fd = -1,
 	};
 	int r = choose_method(&plan, e);

@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "base/loop.h"
+#include "boot/ring.h"
 #include "control/control.h"
 
 /*
@@ -24,6 +25,8 @@ struct boot_plan {
 	const char *entry;   /* boot_entry: boot this one, make none */
 	const char *command; /* boot_command */
 	bool stay;	     /* on_failure = stay */
+	bool watchdog;
+	char mark[RING_MARK_MAX]; /* of this boot: ring_mark(); or "" */
 	int log_fd; /* for what boot_command prints; -1: nowhere */
 };
 
@@ -54,8 +57,8 @@ int boot_check(const struct boot_plan *plan, struct err *e);
  * boot_arm() - arrange that the next boot, and only that one, is Xen
  *
  * With grub: our own entry is written, named for the next boot, and all of it
- * read back. With command: it runs in sh with XENTEST_RUN, XENTEST_XEN (path
- * of the hypervisor), XENTEST_KERNEL, XENTEST_INITRD and XENTEST_CMDLINE
+ * read back. With command: it runs in sh with XENTEST_RUN, XENTEST_MARK (a word
+ * for Xen's command line), XENTEST_XEN (path of the hypervisor), XENTEST_KERNEL, XENTEST_INITRD and XENTEST_CMDLINE
  * (root=…) where these are known, for ten minutes at most; exit status 0 means
  * arranged. With none: nothing.
  *

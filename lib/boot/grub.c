@@ -265,7 +265,7 @@ static int make_entry(const struct boot_plan *plan, const struct ground *ground,
 
 	r = grub_settings_read(plan->loop, ground->root, &settings, e);
 	if (r == 0)
-		r = grub_settings_ours(&settings, plan->stay, e);
+		r = grub_settings_ours(&settings, plan, e);
 	if (r == 0)
 		r = grub_entry_make(plan->hypervisor, &ground->kernel,
 				    &ground->place, &settings,

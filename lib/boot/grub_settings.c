@@ -101,19 +101,36 @@ static int add_option(char **options, const char *option, struct err *e)
 	return 0;
 }
 
-int grub_settings_ours(struct grub_settings *settings, bool stay,
-		       struct err *e)
+static bool has_watchdog(const char *options)
 {
-	int r = 0;
+	return has_option(options, "watchdog") ||
+	       has_option(options, "no-watchdog") ||
+	       has_option(options, "watchdog_timeout");
+}
 
-	if (stay)
+static int add_for_ring(char **options, const char *mark, struct err *e)
+{
+	int r;
+
+	if (mark[0] == '\0')
+		return 0;
+	r = add_option(options, mark, e);
+	if (r == 0 && !has_option(*options, "conring_size"))
+		r = add_option(options, "conring_size=1M", e);
+	return r;
+}
+
+int grub_settings_ours(struct grub_settings *settings,
+		       const struct boot_plan *plan, struct err *e)
+{
+	int r = add_for_ring(&settings->xen, plan->mark, e);
+
+	if (r == 0 && plan->stay)
 		return add_option(&settings->xen, "noreboot", e);
 	/* Of two, Xen takes the last. */
-	if (has_option(settings->xen, "noreboot"))
+	if (r == 0 && has_option(settings->xen, "noreboot"))
 		r = add_option(&settings->xen, "noreboot=no", e);
-	if (r == 0 && !has_option(settings->xen, "watchdog") &&
-	    !has_option(settings->xen, "no-watchdog") &&
-	    !has_option(settings->xen, "watchdog_timeout"))
+	if (r == 0 && plan->watchdog && !has_watchdog(settings->xen))
 		r = add_option(&settings->xen, "watchdog", e);
 	if (r == 0 && !has_option(settings->dom0, "panic"))
 		r = add_option(&settings->dom0, "panic=10", e);

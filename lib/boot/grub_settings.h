@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "base/loop.h"
+#include "boot/boot.h"
 
 /* The options that update-grub would give to an entry with Xen. */
 struct grub_settings {
@@ -34,17 +35,19 @@ void grub_settings_done(struct grub_settings *settings);
 
 /**
  * grub_settings_ours() - what is added, so that the machine comes back alone
- * @stay: on_failure = stay: a panic stays on the screen
+ * @plan: its stay, watchdog and mark are looked at
  *
- * Xen: "watchdog", so that a hypervisor that hangs panics, unless the options
- * mention it; "noreboot=no" after a "noreboot" of the user's. Linux:
- * "panic=10", unless the options have one. With @stay: Xen "noreboot".
+ * Xen: the mark, and "conring_size=1M" for all that follows it to have room;
+ * "watchdog", so that a hypervisor that hangs panics; "noreboot=no" after a
+ * "noreboot" of the user's. Linux: "panic=10". None of these where the options
+ * have one already. With stay: Xen "noreboot", so that a panic stays on the
+ * screen, and no watchdog.
  *
  * Return: 0 or -ENOMEM.
  * Source: xen-command-line(7), "watchdog", "noreboot"; Linux,
  * kernel-parameters, "panic".
  */
-int grub_settings_ours(struct grub_settings *settings, bool stay,
-		       struct err *e);
+int grub_settings_ours(struct grub_settings *settings,
+		       const struct boot_plan *plan, struct err *e);
 
 #endif

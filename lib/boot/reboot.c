@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "boot/reboot.h"
 
+#include <string.h>
+
 #include <systemd/sd-bus.h>
 
 #include "base/cleanup.h"
@@ -48,6 +50,21 @@ static int ask_systemd(sd_bus *bus, struct err *e)
 			       &error, NULL, "ss", "reboot.target",
 			       "replace-irreversibly");
 	return describe(r, &error, "systemd", e);
+}
+
+bool reboot_is_under_way(void)
+{
+	CLEANUP(unref_bus) sd_bus *bus = NULL;
+	CLEANUP(freep) char *state = NULL;
+	int r = sd_bus_open_system(&bus);
+
+	if (r >= 0)
+		r = sd_bus_get_property_string(
+			bus, "org.freedesktop.systemd1",
+			"/org/freedesktop/systemd1",
+			"org.freedesktop.systemd1.Manager", "SystemState", NULL,
+			&state);
+	return r >= 0 && strcmp(state, "stopping") == 0;
 }
 
 int reboot_now(struct err *e)

@@ -2,6 +2,8 @@
 #ifndef XENTEST_BOOT_REBOOT_H
 #define XENTEST_BOOT_REBOOT_H
 
+#include <stdbool.h>
+
 #include "base/err.h"
 
 /**
@@ -17,5 +19,16 @@
  * org.freedesktop.systemd1(5), Manager.StartUnit() of reboot.target.
  */
 int reboot_now(struct err *e);
+
+/**
+ * reboot_is_under_way() - is systemd taking the machine down?
+ *
+ * For who is told to stop: is it the daemon alone, or all of it? Blocks as
+ * reboot_now() does.
+ *
+ * Return: false also when systemd does not say.
+ * Source: org.freedesktop.systemd1(5), Manager.SystemState, "stopping".
+ */
+bool reboot_is_under_way(void);
 
 #endif

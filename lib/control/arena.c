@@ -6,18 +6,28 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHUNK_BYTES = 64 * 1024 };
+/* A chunk is as large as all before it, within these. */
+enum { CHUNK_BYTES_MIN = 4 * 1024, CHUNK_BYTES_MAX = 64 * 1024 };
 
 struct arena_chunk {
 	struct arena_chunk *next;
 	alignas(max_align_t) char bytes[];
 };
 
+static size_t chunk_bytes(const struct arena *arena)
+{
+	if (arena->total < CHUNK_BYTES_MIN)
+		return CHUNK_BYTES_MIN;
+	return arena->total < CHUNK_BYTES_MAX ? arena->total : CHUNK_BYTES_MAX;
+}
+
 static bool arena_grow(struct arena *arena, size_t size)
 {
-	size_t bytes = size > CHUNK_BYTES ? size : CHUNK_BYTES;
+	size_t bytes = chunk_bytes(arena);
 	struct arena_chunk *chunk;
 
+	if (size > bytes)
+		bytes = size;
 	if (bytes > ARENA_BYTES_MAX - arena->total) {
 		arena->full = true;
 		return false;

@@ -10,7 +10,7 @@
 static void take_text(char *buffer, size_t size, const struct json *event,
 		      const char *key)
 {
-	snprintf(buffer, size, "%s", json_get_string(event, key, ""));
+	text_copy(buffer, size, json_get_string(event, key, ""));
 	text_plain(buffer);
 }
 
@@ -98,6 +98,14 @@ static void take_end(struct fold_entry *entry, const struct json *event)
 		entry->good++;
 }
 
+static void take_break(struct fold_entry *entry, enum fold_state state,
+		       const struct json *event)
+{
+	entry->state = state;
+	take_text(entry->step, sizeof(entry->step), event, "step");
+	take_text(entry->message, sizeof(entry->message), event, "message");
+}
+
 static void take_test(struct fold_entry *entry, const struct json *event)
 {
 	const char *state = json_get_string(event, "state", "");
@@ -109,10 +117,9 @@ static void take_test(struct fold_entry *entry, const struct json *event)
 	} else if (strcmp(state, "ended") == 0) {
 		take_end(entry, event);
 	} else if (strcmp(state, "interrupted") == 0) {
-		entry->state = FOLD_INTERRUPTED;
-		take_text(entry->step, sizeof(entry->step), event, "step");
-		take_text(entry->message, sizeof(entry->message), event,
-			  "message");
+		take_break(entry, FOLD_INTERRUPTED, event);
+	} else if (strcmp(state, "crashed") == 0) {
+		take_break(entry, FOLD_CRASHED, event);
 	} else if (strcmp(state, "skipped") == 0) {
 		entry->state = FOLD_SKIPPED;
 		take_text(entry->message, sizeof(entry->message), event,
@@ -133,6 +140,22 @@ void fold_event(void *arg, const struct json *event)
 		take_test(entry, event);
 	else if (entry != NULL && strcmp(name, "step") == 0)
 		take_step(entry, event);
+}
+
+void fold_death(struct fold *fold, const struct death *death)
+{
+	struct fold_entry *entry;
+
+	if (death->entry < 0 || (uint64_t)death->entry >= fold->count)
+		return;
+	entry = &fold->entries[death->entry];
+	/* Ended before it: the guest went down between two tests. */
+	if (entry->state != FOLD_RUNNING &&
+	    (int64_t)entry->iterations >= death->iteration)
+		return;
+	entry->state = FOLD_CRASHED;
+	snprintf(entry->step, sizeof(entry->step), "%s", death->step);
+	death_describe(death, entry->message);
 }
 
 void fold_free(struct fold *fold)
@@ -206,6 +229,9 @@ static void describe(const struct fold_entry *entry, char buffer[static 320])
 		break;
 	case FOLD_INTERRUPTED:
 		snprintf(buffer, 320, "interrupted: %s", entry->message);
+		break;
+	case FOLD_CRASHED:
+		snprintf(buffer, 320, "crashed: %s", entry->message);
 		break;
 	}
 }

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "control/control.h"
+#include "run/death.h"
 
 /*
  * Folding a domain's record: what became of every test that it was given.
@@ -18,10 +19,12 @@
  *   domain     run, domain, hostname, system: "dom0" | "guest" | "bare"
  *   plan       tests: names in order
  *   test       entry, iteration, test, dir, state: "started" | "ended" |
- *              "interrupted" | "skipped", and when ended: outcome, message,
- *              exit_status or signal, expected (yes/no, when one was said)
+ *              "interrupted" | "crashed" | "skipped", and when ended:
+ *              outcome, message, exit_status or signal, expected (yes/no,
+ *              when one was said)
  *   step       entry, iteration, step, and exit_status or signal or
- *              timed_out, message, wall_usec, cpu_usec, memory_max_kib, log
+ *              timed_out, message, wall_usec, cpu_usec, memory_max_kib, log,
+ *              and what step_note() adds
  *   trouble    message
  *   done       (every test of the list has ended in some way)
  */
@@ -35,6 +38,7 @@ enum fold_state {
 	FOLD_STEP_FAILED, /* a step before it failed: fetch, build, … */
 	FOLD_SKIPPED,	  /* a test that it requires did not do well */
 	FOLD_INTERRUPTED, /* the machine or the daemon went away under it */
+	FOLD_CRASHED,	  /* it took its guest down: message */
 };
 
 struct fold_entry {
@@ -66,6 +70,8 @@ int fold_new(const struct control_domain *domain, struct fold **ret,
 	     struct err *e);
 /* Take one event in; as a visitor of record_open() and record_read(). */
 void fold_event(void *fold, const struct json *event);
+/* What dom0 knows and the record may not: the test that was open crashed. */
+void fold_death(struct fold *fold, const struct death *death);
 void fold_free(struct fold *fold);
 void fold_freep(struct fold **fold);
 

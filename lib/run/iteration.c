@@ -12,6 +12,7 @@
 #include "run/collect.h"
 #include "run/environment.h"
 #include "run/obtain.h"
+#include "run/step.h"
 
 enum {
 	COLLECT_LIMIT_S = 15 * 60,
@@ -31,7 +32,7 @@ struct iteration {
 	const char *outcome;
 	const char *failed_step;
 	char message[256];
-	struct child_result run;
+	struct step_result run;
 };
 
 /* ---- the record -------------------------------------------------------- */
@@ -52,8 +53,10 @@ struct json *iteration_event(const struct testing *testing, const char *name)
 	return event;
 }
 
-static void set_status(struct json *event, const struct child_result *result)
+static void set_status(struct json *event, const struct step_result *step)
 {
+	const struct child_result *result = &step->child;
+
 	if (result->timed_out)
 		json_set_bool(event, "timed_out", true);
 	if (result->term_signal != 0)
@@ -63,7 +66,7 @@ static void set_status(struct json *event, const struct child_result *result)
 }
 
 static int note_step(const struct iteration *it, const char *step,
-		     const struct child_result *result, const char *message,
+		     const struct step_result *result, const char *message,
 		     struct err *e)
 {
 	struct json *event = iteration_event(it->testing, "step");
@@ -71,12 +74,11 @@ static int note_step(const struct iteration *it, const char *step,
 	json_set_string(event, "step", step);
 	set_status(event, result);
 	json_set_string(event, "message", message);
-	json_set_int(event, "wall_usec", (int64_t)result->wall_usec);
-	json_set_int(event, "cpu_usec", (int64_t)result->cpu_usec);
+	json_set_int(event, "wall_usec", (int64_t)result->child.wall_usec);
+	json_set_int(event, "cpu_usec", (int64_t)result->child.cpu_usec);
 	json_set_int(event, "memory_max_kib",
-		     (int64_t)result->memory_max_kib);
-	if (result->stragglers > 0)
-		json_set_int(event, "stragglers", result->stragglers);
+		     (int64_t)result->child.memory_max_kib);
+	step_note(event, result);
 	return iteration_note(it->testing, event, e);
 }
 
@@ -103,11 +105,13 @@ static int note_ended(const struct iteration *it, struct err *e)
 	json_set_string(event, "outcome", it->outcome);
 	if (ran)
 		set_status(event, &it->run);
+	if (ran && it->run.stalled)
+		json_set_bool(event, "stalled", true);
 	if (ran && it->entry->expect.given)
 		json_set_bool(event, "expected",
 			      strcmp(it->outcome, "exited") == 0 &&
 				      control_expects(&it->entry->expect,
-						      it->run.exit_status));
+						      it->run.child.exit_status));
 	json_set_string(event, "step", ran ? "run" : it->failed_step);
 	if (it->message[0] != '\0')
 		json_set_string(event, "message", it->message);
@@ -132,16 +136,21 @@ static void say_tail(const struct iteration *it, const char *log)
 				    LOG_INFO, "  %s", line);
 }
 
+static bool went_well(const struct step_result *result)
+{
+	return result->child.exit_status == 0 && !result->child.timed_out;
+}
+
 static void say_step(const struct iteration *it, const char *step,
-		     const struct child_result *result, const char *message,
+		     const struct step_result *result, const char *message,
 		     const char *log)
 {
-	bool good = result->exit_status == 0 && !result->timed_out;
+	bool good = went_well(result);
 	char took[32];
 
 	journal_say(&it->testing->about, JOURNAL_STEP_ENDED,
 		    good ? LOG_INFO : LOG_NOTICE, "%s: %s (%s)", step, message,
-		    text_duration(took, result->wall_usec));
+		    text_duration(took, result->child.wall_usec));
 	if (!good)
 		say_tail(it, log);
 }
@@ -188,19 +197,20 @@ static void announce(struct testing *testing, const char *step)
 		testing->progress(testing->arg, testing);
 }
 
-/* What a child's end says about its step, in words. */
-static void describe(const struct child_result *result, const char *ok,
-		     char message[static 256])
+static uint64_t stall_usec(const struct iteration *it, const char *step)
 {
-	char how[96];
+	return strcmp(step, "run") == 0 ? usec_of(it->test->stall_timeout_s) :
+					  UINT64_MAX;
+}
 
-	if (result->message[0] != '\0' && !result->timed_out &&
-	    !result->stopped)
-		snprintf(message, 256, "%.255s", result->message);
-	else if (ok != NULL && result->exit_status == 0 && !result->timed_out)
-		snprintf(message, 256, "%s", ok);
-	else
-		snprintf(message, 256, "%s", child_describe(result, how));
+/* Once for each test, not for each of its steps. */
+static void say_limits(const struct iteration *it, const char *step,
+		       const struct step_result *result)
+{
+	if (strcmp(step, "run") == 0 &&
+	    (result->child.memory_unlimited || result->child.tasks_unlimited))
+		journal_say(&it->testing->about, JOURNAL_PLAIN, LOG_WARNING,
+			    "its memory_limit or tasks_limit had no effect: no control group for it");
 }
 
 /*
@@ -208,38 +218,41 @@ static void describe(const struct child_result *result, const char *ok,
  * were told to stop: the record shows the test as begun then.
  */
 static int run_step(struct iteration *it, const char *step,
-		    struct child_spec *spec, struct child_result *result,
+		    struct child_spec *spec, struct step_result *result,
 		    struct err *e)
 {
 	struct testing *testing = it->testing;
-	CLEANUP(fd_close) int log_fd = -1;
-	char message[256];
 	char log[32];
+	struct step how = {
+		.loop = testing->loop,
+		.spec = spec,
+		.result_fd = it->result_fd,
+		.log = log,
+		.output_limit_bytes = it->test->output_limit_bytes,
+		.stall_usec = stall_usec(it, step),
+		.current = &testing->current,
+	};
+	char message[256];
 	int r;
 
 	snprintf(log, sizeof(log), "%s.log", step);
-	log_fd = openat(it->result_fd, log,
-			O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC,
-			0644);
-	if (log_fd < 0)
-		return err_errno(e, "open %s", log);
 	announce(testing, step);
 	spec->name = step;
-	spec->output_fd = log_fd;
-	spec->whole_tree = true;
-	r = child_run(testing->loop, spec, &testing->current, result, e);
+	r = step_run(&how, result, e);
 	if (r < 0)
 		return r;
 	if (testing->stopping)
 		return err_set(e, -ECANCELED, "stopped");
-	describe(result, spec->function == NULL ? NULL : "done", message);
+	step_describe(result, spec->function == NULL ? NULL : "done",
+		      how.stall_usec, message);
 	say_step(it, step, result, message, log);
+	say_limits(it, step, result);
 	return note_step(it, step, result, message, e);
 }
 
 static int run_command(struct iteration *it, const char *step,
 		       const char *command, uint64_t limit_s,
-		       struct child_result *result, struct err *e)
+		       struct step_result *result, struct err *e)
 {
 	const char *const argv[] = { "/bin/sh", "-c", command, NULL };
 	struct child_spec spec = CHILD_SPEC_NONE;
@@ -260,6 +273,8 @@ static int run_command(struct iteration *it, const char *step,
 	spec.environment = (const char *const *)environment.entries;
 	spec.dir_fd = it->dir_fd;
 	spec.limit_usec = usec_of(limit_s);
+	spec.memory_limit_bytes = it->test->memory_limit_bytes;
+	spec.tasks_limit = it->test->tasks_limit;
 	if (strcmp(step, "run") == 0)
 		spec.user = it->test->user;
 	r = environment.failed;
@@ -272,11 +287,6 @@ static int run_command(struct iteration *it, const char *step,
 }
 
 /* ---- the steps --------------------------------------------------------- */
-
-static bool went_well(const struct child_result *result)
-{
-	return result->exit_status == 0 && !result->timed_out;
-}
 
 /* This test goes no further. Returns 0: the list goes on. */
 static int fail(struct iteration *it, const char *step, const char *message)
@@ -297,7 +307,7 @@ static int fetch(struct iteration *it, struct err *e)
 		.retries = it->test->retries,
 	};
 	struct child_spec spec = CHILD_SPEC_NONE;
-	struct child_result result;
+	struct step_result result;
 	char message[256];
 	int r;
 
@@ -309,7 +319,7 @@ static int fetch(struct iteration *it, struct err *e)
 	r = run_step(it, "fetch", &spec, &result, e);
 	if (r < 0)
 		return r;
-	describe(&result, NULL, message);
+	step_describe(&result, NULL, UINT64_MAX, message);
 	return went_well(&result) ? 0 : fail(it, "fetch", message);
 }
 
@@ -327,7 +337,7 @@ static int enter_dir(struct iteration *it)
 static int build(struct iteration *it, const char *step, const char *command,
 		 unsigned int retries, struct err *e)
 {
-	struct child_result result;
+	struct step_result result;
 	char message[256];
 	int r;
 
@@ -339,7 +349,7 @@ static int build(struct iteration *it, const char *step, const char *command,
 		if (r < 0)
 			return r;
 	} while (!went_well(&result) && retries-- > 0);
-	describe(&result, NULL, message);
+	step_describe(&result, NULL, UINT64_MAX, message);
 	return went_well(&result) ? 0 : fail(it, step, message);
 }
 
@@ -381,14 +391,15 @@ static int run_test(struct iteration *it, struct err *e)
 			&it->run, e);
 	if (r < 0)
 		return r;
-	if (it->run.timed_out)
+	if (it->run.child.timed_out)
 		it->outcome = "timed out";
-	else if (it->run.term_signal != 0)
+	else if (it->run.child.term_signal != 0)
 		it->outcome = "signaled";
 	else
 		it->outcome = "exited";
-	if (it->run.timed_out)
-		child_describe(&it->run, it->message);
+	if (it->run.child.timed_out)
+		step_describe(&it->run, NULL, stall_usec(it, "run"),
+			      it->message);
 	return 0;
 }
 
@@ -401,7 +412,7 @@ static int collect(struct iteration *it, struct err *e)
 		.result_fd = it->result_fd,
 	};
 	struct child_spec spec = CHILD_SPEC_NONE;
-	struct child_result result;
+	struct step_result result;
 
 	if (it->test->log_dir == NULL)
 		return 0;
@@ -413,7 +424,7 @@ static int collect(struct iteration *it, struct err *e)
 
 static int clean_up(struct iteration *it, struct err *e)
 {
-	struct child_result result;
+	struct step_result result;
 
 	if (it->test->cleanup_command == NULL || it->dir_fd < 0)
 		return 0;

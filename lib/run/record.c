@@ -77,7 +77,11 @@ static int take_up(struct record *record,
 	if (whole < (size_t)st.st_size &&
 	    ftruncate(record->fd, (off_t)whole) < 0)
 		return err_errno(e, "cut off a torn end");
-	return 0;
+	/*
+	 * Its end may be in memory alone, if only its writer was cut off. What
+	 * is done next is done because of it: then it must be there to stay.
+	 */
+	return fdatasync(record->fd) < 0 ? err_errno(e, "sync") : 0;
 }
 
 static int open_record(struct record *record, int dir_fd, struct err *e)

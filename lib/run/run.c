@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "run/run.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #include "source/digest.h"
 
 #define RUNS "runs"
+#define UNBORN ".new" /* in there: a run that "current" does not name yet */
 
 enum { SHARE_LIMIT_S = 30 }; /* a summary is small */
 
@@ -33,8 +35,7 @@ int run_boot_id(char boot_id[static 37], struct err *e)
 	return 0;
 }
 
-/* Letters, digits and '-' only: it becomes a file name and part of one. */
-static bool is_id(const char *id)
+bool run_is_id(const char *id)
 {
 	size_t length = strspn(id, "0123456789abcdefghijklmnopqrstuvwxyz-");
 
@@ -59,7 +60,7 @@ int run_new_id(char id[static RUN_ID_MAX], struct err *e)
 
 static int open_state_dir(int root_fd, int *ret_fd, struct err *e)
 {
-	return file_make_dirs(root_fd, PATH_STATE_DIR, 0755, ret_fd, e);
+	return file_make_dirs_synced(root_fd, PATH_STATE_DIR, 0755, ret_fd, e);
 }
 
 int run_current(int root_fd, char id[static RUN_ID_MAX], struct err *e)
@@ -68,14 +69,14 @@ int run_current(int root_fd, char id[static RUN_ID_MAX], struct err *e)
 	CLEANUP(freep) char *text = NULL;
 	int r;
 
-	r = open_state_dir(root_fd, &state_fd, e);
+	r = file_open_dir(root_fd, PATH_STATE_DIR, &state_fd, e);
 	if (r < 0)
 		return r;
 	r = file_read(state_fd, RUN_CURRENT, RUN_ID_MAX, &text, NULL, e);
 	if (r < 0)
 		return r;
 	text[strcspn(text, "\n")] = '\0';
-	if (!is_id(text))
+	if (!run_is_id(text))
 		return err_set(e, -EBADMSG,
 			       "/" PATH_STATE_DIR "/" RUN_CURRENT
 			       " names no run; remove it to give that run up");
@@ -149,7 +150,9 @@ static int fill_run(struct run *run, int runs_fd, const char *file,
 {
 	int r;
 
-	r = file_make_dirs(runs_fd, run->id, 0755, &run->fd, e);
+	r = file_remove_tree(runs_fd, UNBORN, e); /* it was cut off here */
+	if (r == 0)
+		r = file_make_dirs_synced(runs_fd, UNBORN, 0755, &run->fd, e);
 	if (r < 0)
 		return r;
 	r = file_write_atomic(run->fd, RUN_CONTROL, run->control_bytes,
@@ -162,9 +165,14 @@ static int fill_run(struct run *run, int runs_fd, const char *file,
 	r = note_run(run, file, e);
 	if (r < 0)
 		return r;
-	r = note_plan(run, e);
-	if (r < 0)
-		return r;
+	return note_plan(run, e);
+}
+
+/* The last step of the making; run_load() takes it if a power cut came first. */
+static int name_run(const struct run *run, int runs_fd, struct err *e)
+{
+	if (renameat(runs_fd, UNBORN, runs_fd, run->id) < 0)
+		return err_errno(e, "give the run its name");
 	return fsync(runs_fd) < 0 ? err_errno(e, "sync " RUNS) : 0;
 }
 
@@ -217,32 +225,99 @@ int run_create(int root_fd, const char *bytes, size_t length, const char *file,
 	if (r == 0)
 		r = open_state_dir(root_fd, &state_fd, e);
 	if (r == 0)
-		r = file_make_dirs(state_fd, RUNS, 0755, &runs_fd, e);
+		r = file_make_dirs_synced(state_fd, RUNS, 0755, &runs_fd, e);
 	if (r == 0)
 		r = fill_run(run, runs_fd, file, e);
 	if (r == 0)
 		r = make_current(run, state_fd, e);
+	if (r == 0)
+		r = name_run(run, runs_fd, e);
 	if (r < 0)
 		return err_wrap(e, r, "make a run");
 	*ret = TAKE_PTR(run);
 	return 0;
 }
 
+static void seek_end(void *arg, const struct json *event)
+{
+	bool *ended = arg;
+
+	if (strcmp(json_get_string(event, "event", ""), "end") == 0)
+		*ended = true;
+}
+
+/* One at a time goes on, so only the newest can be without an end. */
+static int find_open(struct run *run, int runs_fd, struct err *e)
+{
+	CLEANUP(dir_closep) DIR *dir = NULL;
+	char newest[RUN_ID_MAX] = "";
+	const struct dirent *entry;
+	bool ended = false;
+	int fd;
+	int r;
+
+	r = file_open_dir(runs_fd, ".", &fd, e);
+	if (r < 0)
+		return r;
+	dir = fdopendir(fd);
+	if (dir == NULL) {
+		close(fd);
+		return err_errno(e, "list the runs");
+	}
+	while ((entry = readdir(dir)) != NULL)
+		if (run_is_id(entry->d_name) && strcmp(entry->d_name, newest) > 0)
+			memcpy(newest, entry->d_name,
+			       strlen(entry->d_name) + 1);
+	if (newest[0] == '\0')
+		return err_set(e, -EBADMSG, "there is no run");
+	r = file_open_dir(runs_fd, newest, &run->fd, e);
+	if (r == 0)
+		r = record_read(run->fd, RECORD_NAME, seek_end, &ended, e);
+	if (r == 0 && ended)
+		r = err_set(e, -EBADMSG, "the last run has ended");
+	if (r == 0)
+		memcpy(run->id, newest, sizeof(newest));
+	return r;
+}
+
+/* "current" was cut off: the run that it named is known all the same. */
+static int find_lost(struct run *run, struct err *e)
+{
+	CLEANUP(fd_close) int state_fd = -1;
+	CLEANUP(fd_close) int runs_fd = -1;
+	struct err why = ERR_NONE;
+	int r;
+
+	r = open_state_dir(run->root_fd, &state_fd, &why);
+	if (r == 0)
+		r = file_open_dir(state_fd, RUNS, &runs_fd, &why);
+	if (r == 0)
+		r = find_open(run, runs_fd, &why);
+	return r < 0 ? -EBADMSG : make_current(run, state_fd, e);
+}
+
+static int open_run(struct run *run, struct err *e)
+{
+	CLEANUP(fd_close) int runs_fd = -1;
+	struct err missing = ERR_NONE;
+	int r;
+
+	r = file_open_dir(run->root_fd, PATH_STATE_DIR "/" RUNS, &runs_fd, e);
+	if (r < 0)
+		return r;
+	r = file_open_dir(runs_fd, run->id, &run->fd, e);
+	if (r != -ENOENT)
+		return r;
+	r = name_run(run, runs_fd, &missing);
+	return r < 0 ? r : file_open_dir(runs_fd, run->id, &run->fd, e);
+}
+
 static int load_run(struct run *run,
 		    void (*visit)(void *arg, const struct json *event),
 		    void *arg, struct err *e)
 {
-	CLEANUP(freep) char *path =
-		text_format(PATH_STATE_DIR "/" RUNS "/%s", run->id);
 	int r;
 
-	if (path == NULL)
-		return err_set(e, -ENOMEM, "out of memory");
-	r = file_open_dir(run->root_fd, path, &run->fd, e);
-	if (r == -ENOENT)
-		r = -EBADMSG; /* not the same as "no run is going on" */
-	if (r < 0)
-		return r;
 	r = file_read(run->fd, RUN_CONTROL, CONTROL_BYTES_MAX,
 		      &run->control_bytes, &run->control_length, e);
 	if (r < 0)
@@ -263,6 +338,14 @@ int run_load(int root_fd, struct run **ret,
 	if (run == NULL)
 		return err_set(e, -ENOMEM, "out of memory");
 	r = run_current(root_fd, run->id, e);
+	if (r == -ENOENT)
+		return r;
+	if (r == 0)
+		r = open_run(run, e);
+	if (r == -ENOENT)
+		r = -EBADMSG; /* not the same as "no run is going on" */
+	if (r == -EBADMSG)
+		r = find_lost(run, e);
 	if (r < 0)
 		return r;
 	r = load_run(run, visit, arg, e);
@@ -304,18 +387,23 @@ int run_note_domain(struct run *run, const char *domain, const char *state,
 	return add_and_sync(run, event, e);
 }
 
+int run_note_death(struct run *run, const char *domain, const char *message,
+		   const char *test, const struct death *death, struct err *e)
+{
+	struct json *event = record_event("domain");
+
+	json_set_string(event, "domain", domain);
+	json_set_string(event, "state", "died");
+	json_set_string(event, "message", message);
+	json_set_string(event, "test", test);
+	death_to_json(death, event);
+	return add_and_sync(run, event, e);
+}
+
 int run_domain_dir(const struct run *run, const char *domain, int *ret_fd,
 		   struct err *e)
 {
-	return file_make_dirs(run->fd, domain, 0755, ret_fd, e);
-}
-
-static void seek_end(void *arg, const struct json *event)
-{
-	bool *ended = arg;
-
-	if (strcmp(json_get_string(event, "event", ""), "end") == 0)
-		*ended = true;
+	return file_make_dirs_synced(run->fd, domain, 0755, ret_fd, e);
 }
 
 static int note_end(struct run *run, const char *result, const char *message,

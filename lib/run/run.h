@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "control/control.h"
+#include "run/death.h"
 #include "run/record.h"
 
 /*
@@ -27,7 +28,8 @@
  *   boot    system: "xen" | "linux", cause, message, and for Xen: xen,
  *           changeset, build_id, command_line, kernel, proven
  *   domain  domain, state: "starting" | "started" | "running" | "done" |
- *           "died" | "given up", message, reason, test
+ *           "died" | "given up", message, reason, test; "died" also has
+ *           entry, iteration and step of the test that was open: run/death.h
  *   end     result: "finished" | "failed" | "boot failed" | "aborted",
  *           message
  */
@@ -60,8 +62,9 @@ struct run {
  * @file:    how the user called it
  * @ret:     release with run_free()
  *
- * Writes the directory, the record's "run" and "plan" events and at last the
- * id into "current", each durably: a power cut leaves no run or a whole one.
+ * Writes the directory, the record's "run" and "plan" events, the id into
+ * "current", and at last gives the directory its name, each durably: a power
+ * cut leaves no run, or one that run_load() makes whole.
  *
  * Return: 0, -EBUSY when a run is going on, or a negative errno.
  */
@@ -72,8 +75,11 @@ int run_create(int root_fd, const char *bytes, size_t length, const char *file,
  * run_load() - take up the run that is going on
  * @visit: called for each event in its record; may be NULL
  *
- * Return: 0, -ENOENT when none is going on, -EBUSY when another process holds
- * its record, or a negative errno.
+ * Where "current" is damaged, that is the newest run whose record has no end.
+ *
+ * Return: 0, -ENOENT when none is going on, -EBADMSG when "current" is damaged
+ * and there is no such run, -EBUSY when another process holds its record, or a
+ * negative errno.
  */
 int run_load(int root_fd, struct run **ret,
 	     void (*visit)(void *arg, const struct json *event), void *arg,
@@ -81,6 +87,12 @@ int run_load(int root_fd, struct run **ret,
 
 /* A run id that nobody had before: UTC and a random part. */
 int run_new_id(char id[static RUN_ID_MAX], struct err *e);
+
+/*
+ * Letters, digits and '-' only, fewer than RUN_ID_MAX: it becomes a file name
+ * and part of one.
+ */
+bool run_is_id(const char *id);
 
 /* The id of the run that is going on, without opening it; -ENOENT if none. */
 int run_current(int root_fd, char id[static RUN_ID_MAX], struct err *e);
@@ -95,6 +107,9 @@ int run_note_stage(struct run *run, const char *stage, const char *state,
 int run_note_domain(struct run *run, const char *domain, const char *state,
 		    const char *message, const char *reason, const char *test,
 		    struct err *e);
+/* Likewise its event "died"; @test is the one that was open, or NULL. */
+int run_note_death(struct run *run, const char *domain, const char *message,
+		   const char *test, const struct death *death, struct err *e);
 
 /* Opens RUN/NAME/ of a domain, making it. */
 int run_domain_dir(const struct run *run, const char *domain, int *ret_fd,

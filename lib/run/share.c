@@ -112,7 +112,7 @@ int share_publish(const char *shared_dir, const char *name, const void *bytes,
 
 	r = file_open_dir(AT_FDCWD, shared_dir, &dir_fd, e);
 	if (r == 0)
-		r = file_make_dirs(dir_fd, name, 0755, &own_fd, e);
+		r = file_make_dirs_synced(dir_fd, name, 0755, &own_fd, e);
 	if (r == 0)
 		r = file_write_atomic(own_fd, SHARE_CONTROL, bytes, length,
 				      0644, e);
@@ -155,10 +155,11 @@ static int open_run(const struct share_delivery *delivery, bool make,
 	if (r < 0)
 		return r;
 	if (make) {
-		r = file_make_dirs(dir_fd, delivery->name, 0755, ret_own, e);
+		r = file_make_dirs_synced(dir_fd, delivery->name, 0755, ret_own,
+					  e);
 		return r < 0 ? r :
-			       file_make_dirs(*ret_own, delivery->run, 0755,
-					      ret_run, e);
+			       file_make_dirs_synced(*ret_own, delivery->run,
+						     0755, ret_run, e);
 	}
 	r = open_own(dir_fd, delivery->name, ret_own, e);
 	return r < 0 ? r : open_own(*ret_own, delivery->run, ret_run, e);
@@ -173,8 +174,8 @@ int share_fetch_record(void *arg, struct err *e)
 
 	r = open_run(delivery, false, &own_fd, &run_fd, e);
 	if (r == 0)
-		r = file_copy(run_fd, RECORD_NAME, delivery->local_fd,
-			      RECORD_NAME, RECORD_BYTES_MAX, e);
+		r = file_copy_synced(run_fd, RECORD_NAME, delivery->local_fd,
+				     RECORD_NAME, RECORD_BYTES_MAX, e);
 	return r == -ENOENT ? 0 : r;
 }
 

@@ -23,16 +23,20 @@ struct making {
 	uint64_t last_usec;
 };
 
-static void copy_text(struct json *to, const struct json *event,
-		      const char *key)
+static void set_plain(struct json *to, const char *key, const char *value)
 {
-	CLEANUP(freep) char *text =
-		strdup(json_get_string(event, key, ""));
+	CLEANUP(freep) char *text = strdup(value);
 
 	if (text == NULL || text[0] == '\0')
 		return;
 	text_plain(text);
 	json_set_string(to, key, text);
+}
+
+static void copy_text(struct json *to, const struct json *event,
+		      const char *key)
+{
+	set_plain(to, key, json_get_string(event, key, ""));
 }
 
 static struct json *named(struct json *all, const char *kind, const char *name)
@@ -64,6 +68,19 @@ static void take_stage(struct making *making, const struct json *event,
 		json_set_int(stage, "wall_usec", (int64_t)usec - started);
 }
 
+/* Its tests are folded later: kept until then. */
+static void take_death(struct json *domain, const struct json *event)
+{
+	struct json *kept = json_object_new();
+	struct death death;
+
+	if (json_get(domain, "deaths") == NULL)
+		json_set(domain, "deaths", json_array_new());
+	death_from_json(&death, event);
+	death_to_json(&death, kept);
+	json_append((struct json *)json_get(domain, "deaths"), kept);
+}
+
 static void take_domain(struct making *making, const struct json *event)
 {
 	const char *name = json_get_string(event, "domain", "?");
@@ -74,6 +91,8 @@ static void take_domain(struct making *making, const struct json *event)
 	copy_text(domain, event, "message");
 	copy_text(domain, event, "reason");
 	copy_text(domain, event, "test");
+	if (strcmp(json_get_string(event, "state", ""), "died") == 0)
+		take_death(domain, event);
 }
 
 static void take_boot(struct making *making, const struct json *event)
@@ -98,8 +117,8 @@ static void take_event(void *arg, const struct json *event)
 
 	if (making->first_usec == 0) {
 		making->first_usec = usec;
-		json_set_string(making->summary, "started",
-				json_get_string(event, "time", ""));
+		set_plain(making->summary, "started",
+			  json_get_string(event, "time", ""));
 	}
 	making->last_usec = usec;
 	if (strcmp(name, "run") == 0)
@@ -113,8 +132,8 @@ static void take_event(void *arg, const struct json *event)
 	if (strcmp(name, "end") == 0) {
 		copy_text(making->summary, event, "result");
 		copy_text(making->summary, event, "message");
-		json_set_string(making->summary, "ended",
-				json_get_string(event, "time", ""));
+		set_plain(making->summary, "ended",
+			  json_get_string(event, "time", ""));
 	}
 }
 
@@ -129,6 +148,7 @@ static struct json *test_json(const struct fold_entry *entry)
 		[FOLD_STEP_FAILED] = "step failed",
 		[FOLD_SKIPPED] = "skipped",
 		[FOLD_INTERRUPTED] = "interrupted",
+		[FOLD_CRASHED] = "crashed",
 	};
 	struct json *test = json_object_new();
 	char outcome[320];
@@ -148,8 +168,19 @@ static struct json *test_json(const struct fold_entry *entry)
 	return test;
 }
 
-static int add_tests(struct json *to, const struct control_domain *domain,
-		     int run_fd, struct err *e)
+static void fold_deaths(struct fold *fold, const struct json *deaths)
+{
+	for (size_t i = 0; i < json_count(deaths); i++) {
+		struct death death;
+
+		death_from_json(&death, json_at(deaths, i));
+		fold_death(fold, &death);
+	}
+}
+
+static int add_tests(struct json *to, const struct json *said,
+		     const struct control_domain *domain, int run_fd,
+		     struct err *e)
 {
 	CLEANUP(fold_freep) struct fold *fold = NULL;
 	CLEANUP(freep) char *path =
@@ -165,6 +196,7 @@ static int add_tests(struct json *to, const struct control_domain *domain,
 		return r < 0 ? r : err_set(e, -ENOMEM, "out of memory");
 	}
 	record_read(run_fd, path, fold_event, fold, &missing);
+	fold_deaths(fold, json_get(said, "deaths"));
 	for (size_t i = 0; i < fold->count; i++) {
 		json_append(tests, test_json(&fold->entries[i]));
 		good += fold_is_good(&fold->entries[i]) ? 1 : 0;
@@ -207,7 +239,9 @@ static int add_domains(struct making *making, const struct control *control,
 		copy_text(one, said, "message");
 		copy_text(one, said, "reason");
 		copy_text(one, said, "test");
-		r = add_tests(one, domain, run_fd, e);
+		json_set_int(one, "deaths",
+			     (int64_t)json_count(json_get(said, "deaths")));
+		r = add_tests(one, said, domain, run_fd, e);
 		if (r < 0)
 			return r;
 	}
@@ -329,13 +363,18 @@ static void write_domain(FILE *out, const struct json *domain)
 {
 	const struct json *tests = json_get(domain, "tests");
 	const char *message = json_get_string(domain, "message", "");
+	int64_t deaths = json_get_int(domain, "deaths", 0);
 	char took[32];
 
-	fprintf(out, "Domain %s %s: %" PRId64 " of %zu tests good%s%s\n",
+	fprintf(out, "Domain %s %s: %" PRId64 " of %zu tests good%s%s",
 		json_get_string(domain, "domain", "?"),
 		json_get_string(domain, "state", "?"),
 		json_get_int(domain, "good", 0), json_count(tests),
 		message[0] == '\0' ? "" : "; ", message);
+	if (deaths > 0)
+		fprintf(out, "; died %" PRId64 " time%s", deaths,
+			deaths == 1 ? "" : "s");
+	fputc('\n', out);
 	for (size_t i = 0; i < json_count(tests); i++) {
 		const struct json *test = json_at(tests, i);
 

@@ -52,15 +52,6 @@ static int skip(struct testing *testing, const struct fold_entry *required,
 	return note_without_running(testing, "skipped", message, e);
 }
 
-static int interrupt(struct testing *testing, struct err *e)
-{
-	const char *message = "the machine or the daemon went down under it";
-
-	journal_say(&testing->about, JOURNAL_TEST_INTERRUPTED, LOG_WARNING,
-		    "Interrupted: %s; it is not run again", message);
-	return note_without_running(testing, "interrupted", message, e);
-}
-
 static bool has_ended(const struct fold_entry *entry,
 		      const struct control_test *test)
 {
@@ -70,6 +61,52 @@ static bool has_ended(const struct fold_entry *entry,
 	return !(entry->state >= FOLD_EXITED &&
 		 entry->state <= FOLD_TIMED_OUT &&
 		 entry->iterations < test->repeat);
+}
+
+/*
+ * Did it begin before the guest went down, though the record, which may have
+ * gone down too, does not show it?
+ */
+static bool was_begun(const struct testing *testing,
+		      const struct fold_entry *entry,
+		      const struct control_test *test)
+{
+	const struct death *death = testing->death;
+	int64_t number = (int64_t)testing->entry;
+
+	if (death == NULL || number > death->entry)
+		return false;
+	return number == death->entry ?
+		       (int64_t)entry->iterations < death->iteration :
+		       !has_ended(entry, test);
+}
+
+static const char *why_broken(const struct testing *testing,
+			      const struct fold_entry *entry,
+			      char buffer[static 96])
+{
+	const struct death *death = testing->death;
+
+	if (death != NULL && (int64_t)testing->entry == death->entry)
+		return death_describe(death, buffer);
+	return entry->state == FOLD_RUNNING ?
+		       "the machine or the daemon went down under it" :
+		       "it had run, and its record went down with the guest";
+}
+
+static int note_broken(struct testing *testing, const struct fold_entry *entry,
+		       struct err *e)
+{
+	const struct death *death = testing->death;
+	bool crashed = death != NULL && (int64_t)testing->entry == death->entry;
+	char buffer[96];
+	const char *message = why_broken(testing, entry, buffer);
+
+	journal_say(&testing->about, JOURNAL_TEST_INTERRUPTED, LOG_WARNING,
+		    "%s: %s; it is not run again",
+		    crashed ? "Crashed" : "Interrupted", message);
+	return note_without_running(
+		testing, crashed ? "crashed" : "interrupted", message, e);
 }
 
 static int run_entry(struct testing *testing, struct err *e)
@@ -83,8 +120,8 @@ static int run_entry(struct testing *testing, struct err *e)
 
 	testing->about.test = test->name;
 	testing->iteration = entry->iterations;
-	if (entry->state == FOLD_RUNNING)
-		return interrupt(testing, e);
+	if (entry->state == FOLD_RUNNING || was_begun(testing, entry, test))
+		return note_broken(testing, entry, e);
 	if (has_ended(entry, test))
 		return 0;
 	if (unmet(testing) != NULL)

@@ -27,6 +27,8 @@ struct testing {
 	struct journal about;	/* run and domain; test and step are set here */
 	const char *hostname;
 	const char *shared_dir; /* for XENTEST_SHARED */
+	/* dom0's word on how this guest went down before; NULL: it did not. */
+	const struct death *death;
 	int local_fd;		/* results; named after the test, then .2, .3 */
 	int temp_fd;		/* the domain's tempdir */
 	int cache_fd;		/* downloads; -1: none are kept */
@@ -51,7 +53,8 @@ struct testing {
  * testing_run() - run what the record does not show as ended
  *
  * A test that the record shows as begun is noted as interrupted and not run
- * again. The record is synced before each test's first step, which also
+ * again; likewise what dom0 saw begun before the guest went down, though the
+ * record, which may have gone down too, does not show it. The record is synced before each test's first step, which also
  * makes the end of the test before it durable, and at the end of the list.
  *
  * Return: 0 when every test has ended in some way; -ECANCELED after

@@ -5,7 +5,7 @@
 
 #include "base/cleanup.h"
 
-enum { READ_BYTES = 256 * 1024 };
+enum { READ_BYTES = 64 * 1024 };
 
 struct digest {
 	EVP_MD_CTX *context;

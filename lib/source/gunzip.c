@@ -8,8 +8,8 @@
 #include "base/cleanup.h"
 
 enum {
-	INPUT = 256 * 1024,
-	OUTPUT_FIRST = 1024 * 1024,
+	INPUT = 64 * 1024,
+	OUTPUT_FIRST = 64 * 1024,
 	GZIP_ONLY = 16,
 };
 

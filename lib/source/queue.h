@@ -14,7 +14,7 @@
  */
 struct queue;
 
-enum { QUEUE_BLOCK = 256 * 1024 };
+enum { QUEUE_BLOCK = 64 * 1024 };
 
 int queue_new(struct queue **ret, struct err *e); /* 0 or -ENOMEM */
 void queue_free(struct queue *queue);

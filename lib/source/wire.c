@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "source/wire.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "base/json.h"
 
-enum { BYTES_MAX = 1 << 20 };
+enum { BYTES_FIRST = 1 << 12, BYTES_MAX = 1 << 20 }; /* powers of 2 */
 
 /* ---- text, whatever its bytes ------------------------------------------ */
 
@@ -31,23 +32,32 @@ static void set_bytes(struct json *object, const char *key, const char *bytes)
 	json_set_string(object, key, text);
 }
 
+/* The byte that "%XX" stands for; -1: it is no escape. */
+static int unescape(const char *text)
+{
+	unsigned int byte;
+
+	if (text[0] != '%' || !isxdigit((unsigned char)text[1]) ||
+	    !isxdigit((unsigned char)text[2]))
+		return -1;
+	return sscanf(text + 1, "%2x", &byte) == 1 ? (int)byte : -1;
+}
+
 /* NULL when it is not there. */
 static char *get_bytes(const struct json *object, const char *key)
 {
 	const char *from = json_get_string(object, key, NULL);
 	char *bytes = from == NULL ? NULL : strdup(from);
 	char *to = bytes;
-	unsigned int byte;
 
 	if (bytes == NULL)
 		return NULL;
-	while (*from != '\0')
-		if (sscanf(from, "%%%2x", &byte) == 1) {
-			*to++ = (char)byte;
-			from += 3;
-		} else {
-			*to++ = *from++;
-		}
+	while (*from != '\0') {
+		int byte = unescape(from);
+
+		*to++ = byte < 0 ? *from : (char)byte;
+		from += byte < 0 ? 1 : 3;
+	}
 	*to = '\0';
 	return bytes;
 }
@@ -62,23 +72,37 @@ static void copy_bytes(const struct json *object, const char *key, char *to,
 
 /* ---- reading ----------------------------------------------------------- */
 
-static int read_all(int fd, char *buffer, size_t *ret_length, struct err *e)
+/* More room for what is read: most of what comes here is short. */
+static int grow(char **buffer, size_t *room, struct err *e)
+{
+	size_t next = *room == 0 ? BYTES_FIRST : *room * 2;
+	char *more;
+
+	if (*room == BYTES_MAX)
+		return err_set(e, -EFBIG, "more than %d bytes", BYTES_MAX - 1);
+	more = realloc(*buffer, next);
+	if (more == NULL)
+		return err_set(e, -ENOMEM, "out of memory");
+	*buffer = more;
+	*room = next;
+	return 0;
+}
+
+static int read_all(int fd, char **buffer, size_t *ret_length, struct err *e)
 {
 	size_t length = 0;
-	ssize_t n;
+	size_t room = 0;
+	ssize_t n = 1;
 
-	for (;;) {
-		n = read(fd, buffer + length, BYTES_MAX - length);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
+	while (n != 0) {
+		int r = length == room ? grow(buffer, &room, e) : 0;
+
+		if (r < 0)
+			return r;
+		n = read(fd, *buffer + length, room - length);
+		if (n < 0 && errno != EINTR)
 			return err_errno(e, "read");
-		if (n == 0)
-			break;
-		length += (size_t)n;
-		if (length == BYTES_MAX)
-			return err_set(e, -EFBIG, "more than %d bytes",
-				       BYTES_MAX - 1);
+		length += n > 0 ? (size_t)n : 0;
 	}
 	*ret_length = length;
 	return 0;
@@ -86,14 +110,12 @@ static int read_all(int fd, char *buffer, size_t *ret_length, struct err *e)
 
 static int read_object(int fd, struct json **ret, struct err *e)
 {
-	CLEANUP(freep) char *buffer = malloc(BYTES_MAX);
+	CLEANUP(freep) char *buffer = NULL;
 	CLEANUP(json_freep) struct json *object = NULL;
 	size_t length = 0;
 	int r;
 
-	if (buffer == NULL)
-		return err_set(e, -ENOMEM, "out of memory");
-	r = read_all(fd, buffer, &length, e);
+	r = read_all(fd, &buffer, &length, e);
 	if (r < 0)
 		return r;
 	if (length == 0)

@@ -37,7 +37,7 @@ static bool read_line(int root_fd, const char *path, char *buffer, size_t size)
 	if (text == NULL)
 		return false;
 	text_plain(text);
-	snprintf(buffer, size, "%s", text);
+	text_copy(buffer, size, text);
 	return true;
 }
 

@@ -28,6 +28,7 @@ enum {
 #define STORE_RUN "xentest/run"
 #define STORE_DIGEST "xentest/digest"
 #define STORE_SHARED "xentest/shared"
+#define STORE_DIED "xentest/died" /* run/death.h; not there: it did not */
 
 /**
  * store_open() - connect to xenstored

@@ -15,12 +15,11 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "xen/words.h"
 
 #define SECOND_USEC UINT64_C(1000000)
 
 enum {
-	WORDS_MAX = 512, /* of xl that an error quotes, in bytes */
-	LINES_MAX = 3,
 	ARGUMENTS_MAX = 8,
 	CONFIG_BYTES_MAX = 1024 * 1024,
 };
@@ -45,56 +44,6 @@ static void toolstack_free(struct toolstack *call)
 static void toolstack_freep(struct toolstack **call)
 {
 	toolstack_free(*call);
-}
-
-/* ---- xl's last words --------------------------------------------------- */
-
-/* Where the last few lines of a text begin; its last newline is cut off. */
-static char *last_lines(char *text)
-{
-	size_t length = strlen(text);
-	unsigned int newlines = 0;
-
-	while (length > 0 && text[length - 1] == '\n')
-		text[--length] = '\0';
-	while (length > 0) {
-		if (text[length - 1] == '\n' && ++newlines == LINES_MAX)
-			break;
-		length--;
-	}
-	return text + length;
-}
-
-/* The lines joined by "; ", plain. */
-static void join_lines(const char *lines, char words[static WORDS_MAX])
-{
-	size_t used = 0;
-
-	for (; *lines != '\0' && used + 3 < WORDS_MAX; lines++) {
-		if (*lines == '\n')
-			words[used++] = ';';
-		words[used++] = *lines == '\n' ? ' ' : *lines;
-	}
-	words[used] = '\0';
-	text_plain(words);
-}
-
-static void read_words(int fd, char words[static WORDS_MAX])
-{
-	char bytes[WORDS_MAX];
-	CLEANUP(freep) char *text = NULL;
-	off_t end = lseek(fd, 0, SEEK_END);
-	off_t from = end > WORDS_MAX ? end - WORDS_MAX : 0;
-	ssize_t length;
-
-	words[0] = '\0';
-	length = pread(fd, bytes, sizeof(bytes), from);
-	for (ssize_t i = 0; i < length; i++)
-		if (bytes[i] == '\0')
-			bytes[i] = '?';
-	text = length > 0 ? text_valid_utf8(bytes, (size_t)length) : NULL;
-	if (text != NULL)
-		join_lines(last_lines(text), words);
 }
 
 /* ---- xl in a session of its own ---------------------------------------- */
@@ -174,7 +123,7 @@ static int judge(const struct toolstack *call, const struct child_result *result
 		return 0;
 	if (result->timed_out || result->stopped)
 		how = child_describe(result, ended);
-	read_words(call->words_fd, words);
+	words_read(call->words_fd, words);
 	return err_set(e, r, "%s: %s%s%s", call->name, how,
 		       words[0] == '\0' ? "" : ": ", words);
 }

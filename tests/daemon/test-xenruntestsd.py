@@ -456,6 +456,37 @@ class InDomain(Domain):
         shutil.rmtree(self.root / "var")
         self.assert_resumed()
 
+    def tell_death(self, text: str) -> None:
+        self.xen.store.write(f"/local/domain/{DOMID}/xentest/died", text)
+
+    def test_a_guest_that_crashed_says_so_of_the_test_that_was_open(self) -> None:
+        self.crash_in_second_test()
+        shutil.rmtree(self.root / "var")
+        self.tell_death('{"reason":"crash","entry":1,"iteration":1,"step":"run"}')
+        self.assert_ends(self.daemon(), "Crashed: guest crash during run; it is not run again")
+        self.assertEqual(outcomes(self.record), ["t1 exited 0", "t2 crashed", "t3 exited 0"])
+        self.assertEqual((self.temp / "order").read_text(), "t1\nt2\nt3\n")
+
+    def test_a_guest_that_lost_its_record_too_does_not_begin_again(self) -> None:
+        self.crash_in_second_test()
+        shutil.rmtree(self.root / "var")
+        shutil.rmtree(self.own / RUN)  # as if the share had been away
+        self.tell_death('{"reason":"crash","entry":1,"iteration":1,"step":"run"}')
+        self.assert_ends(self.daemon())
+        self.assertEqual(outcomes(self.record), ["t1 interrupted", "t2 crashed", "t3 exited 0"])
+        self.assertEqual((self.temp / "order").read_text(), "t1\nt2\nt3\n")
+
+    def test_a_death_that_makes_no_sense_is_waited_out(self) -> None:
+        text = self.control("test1 = a\n[a]\nrun_command = true\n")
+        self.publish(text)
+        self.tell_death("[]")
+        self.announce(text)
+        process = self.daemon()
+        wait_until("the reason", lambda: "our last death: no object" in self.said())
+        self.assertFalse(self.record.exists())
+        process.terminate()
+        self.assert_ends(process)
+
     def test_a_kill_after_the_last_test_only_delivers(self) -> None:
         text = self.control("test1 = a\n[a]\nrun_command = echo ran >> order\n")
         self.publish(text)

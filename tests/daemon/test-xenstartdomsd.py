@@ -170,7 +170,7 @@ class InDom0(Case):
     def test_a_guest_that_crashes_is_recorded_with_reason_test_and_console(self) -> None:
         m = self.machine
         m.guest("crashes", ["print booting", "state testing LTP run 1", "print Kernel panic - not syncing: sysrq",
-                            "sleep 0.2", "crash"])
+                            "sleep 0.2", "crash"], keys="on_crash = give-up")
         m.guest("good", GOOD)
         m.make_run()
         said = m.go()
@@ -183,22 +183,22 @@ class InDom0(Case):
 
     def test_a_guest_that_goes_before_its_tests_has_died(self) -> None:
         m = self.machine
-        m.guest("goes", ["sleep 0.1", "poweroff"])
+        m.guest("goes", ["sleep 0.1", "poweroff"], keys="on_crash = give-up")
         m.make_run()
         m.go()
         self.assertEqual(m.last("goes")["message"], "poweroff before its first test")
 
     def test_a_guest_that_never_reports_is_given_up(self) -> None:
         m = self.machine
-        m.guest("mute", ["forever"], keys="start_timeout = 1")
+        m.guest("mute", ["forever"], keys="start_timeout = 6")
         m.make_run()
         m.go()
         self.assertEqual(m.last("mute")["state"], "given up")
-        self.assertEqual(m.last("mute")["message"], "it did not report within 1.0s")
+        self.assertEqual(m.last("mute")["message"], "it did not report within 6.0s")
 
     def test_a_guest_that_only_waits_is_given_up_as_that(self) -> None:
         m = self.machine
-        m.guest("waits", ["state waiting", "forever"], keys="start_timeout = 1")
+        m.guest("waits", ["state waiting", "forever"], keys="start_timeout = 6")
         m.make_run()
         m.go()
         self.assertIn("it reported that it waits", m.last("waits")["message"])
@@ -216,7 +216,7 @@ class InDom0(Case):
             "raw '{'", "raw '\\x00'", "raw '[]'", "raw '\"x\"'", "raw '" + "[" * 510 + "'", "raw '" + "x" * 600 + "'",
             'raw \'{"run": "another", "state": "done"}\'',
             'raw \'{"run": "' + RUN + '", "state": "testing", "test": "\\\\u001b[2J", "step": "no such", "index": 1}\'',
-            "sleep 0.2", "crash"])
+            "sleep 0.2", "crash"], keys="on_crash = give-up")
         m.make_run()
         said = m.go()
         self.assertEqual(m.last("evil")["message"], "crash during ? (?)")
@@ -224,7 +224,8 @@ class InDom0(Case):
 
     def test_what_it_says_of_another_run_does_not_count(self) -> None:
         m = self.machine
-        m.guest("old", ['raw \'{"run": "another", "state": "done"}\'', "sleep 0.5", "poweroff"])
+        m.guest("old", ['raw \'{"run": "another", "state": "done"}\'', "sleep 0.5", "poweroff"],
+                keys="on_crash = give-up")
         m.make_run()
         m.go()
         self.assertEqual(m.last("old")["state"], "died")
@@ -398,7 +399,7 @@ class InDom0(Case):
         m = self.machine
         m.mark(stage="test")
         m.guest("was-done", GOOD)
-        m.guest("had-died", GOOD)
+        m.guest("had-died", GOOD, keys="on_crash = give-up")
         m.guest("was-running", GOOD)
         m.make_run({"event": "domain", "domain": "was-done", "state": "done"},
                    {"event": "domain", "domain": "had-died", "state": "died"},

@@ -154,6 +154,66 @@ static void what_was_not_run_says_why(void **state)
 	assert_false(fold_is_good(&fold->entries[1]));
 }
 
+static void take_death(struct fold *fold, int64_t entry, int64_t iteration)
+{
+	const struct death death = {.entry = entry,
+				    .iteration = iteration,
+				    .step = "run",
+				    .reason = "crash"};
+
+	fold_death(fold, &death);
+}
+
+static void a_test_that_took_its_guest_down_says_so(void **state)
+{
+	struct fold *fold = *state;
+
+	started(fold);
+	take(fold, "{\"event\":\"test\",\"entry\":1,"
+		   "\"state\":\"crashed\",\"message\":\"guest crash\"}");
+	assert_described(&fold->entries[1], FOLD_CRASHED,
+			 "crashed: guest crash");
+	assert_false(fold_is_good(&fold->entries[1]));
+}
+
+static void what_dom0_saw_open_crashed_whatever_the_record_shows(void **state)
+{
+	struct fold *fold = *state;
+
+	started(fold);
+	take_death(fold, 1, 1);
+	take_death(fold, 2, 1);
+	assert_described(&fold->entries[1], FOLD_CRASHED,
+			 "crashed: guest crash during run");
+	assert_described(&fold->entries[2], FOLD_CRASHED,
+			 "crashed: guest crash during run");
+}
+
+static void an_iteration_that_crashed_follows_those_that_ended(void **state)
+{
+	struct fold *fold = *state;
+
+	started(fold);
+	ended(fold, "\"outcome\":\"exited\",\"exit_status\":0");
+	take_death(fold, 1, 2);
+	assert_int_equal(fold->entries[1].state, FOLD_CRASHED);
+	assert_false(fold_is_good(&fold->entries[1]));
+}
+
+static void a_death_between_two_tests_is_charged_to_neither(void **state)
+{
+	struct fold *fold = *state;
+
+	started(fold);
+	ended(fold, "\"outcome\":\"exited\",\"exit_status\":0");
+	take_death(fold, 1, 1);
+	take_death(fold, -1, 0);
+	take_death(fold, 3, 1);
+	take_death(fold, INT64_MAX, 1);
+	assert_described(&fold->entries[0], FOLD_PENDING, "not run");
+	assert_described(&fold->entries[1], FOLD_EXITED, "exit status 0");
+}
+
 static void a_cleanup_after_the_end_changes_nothing_but_the_time(void **state)
 {
 	struct fold *fold = *state;
@@ -322,6 +382,10 @@ int main(void)
 		FOLD_TEST(a_test_that_was_started_is_running_until_it_ends),
 		FOLD_TEST(each_end_is_described_and_only_the_right_one_is_good),
 		FOLD_TEST(what_was_not_run_says_why),
+		FOLD_TEST(a_test_that_took_its_guest_down_says_so),
+		FOLD_TEST(what_dom0_saw_open_crashed_whatever_the_record_shows),
+		FOLD_TEST(an_iteration_that_crashed_follows_those_that_ended),
+		FOLD_TEST(a_death_between_two_tests_is_charged_to_neither),
 		FOLD_TEST(a_cleanup_after_the_end_changes_nothing_but_the_time),
 		FOLD_TEST(one_bad_iteration_spoils_a_test),
 		FOLD_TEST(an_interrupted_iteration_spoils_a_test),

@@ -58,6 +58,7 @@ static int set_up(void **state)
 	root_put(root, "boot/grub/grubenv", ENVIRONMENT "####", 0644);
 	root_put_kernel(root);
 	root->plan.method = CONTROL_BOOT_GRUB;
+	root->plan.watchdog = true;
 	root->plan.hypervisor = "/boot/xen-4.17.5-xt1a2b3c4d.gz";
 	*state = root;
 	return 0;
@@ -397,6 +398,31 @@ static void what_the_user_said_about_panics_stays(void **state)
 		 "'rootflags=x' panic=3 oops=panic \n");
 }
 
+static void the_boots_mark_gets_a_ring_with_room(void **state)
+{
+	struct root *root = *state;
+	struct err e = ERR_NONE;
+
+	strcpy(root->plan.mark, "xentest-r-3");
+	root->plan.watchdog = true;
+	assert_int_equal(grub_arm(&root->plan, &e), 0);
+	root_has(root, "boot/grub/custom.cfg",
+		 " xentest-r-3 conring_size=1M watchdog ${");
+}
+
+static void a_ring_of_the_users_size_stays(void **state)
+{
+	struct root *root = *state;
+	struct err e = ERR_NONE;
+
+	strcpy(root->plan.mark, "xentest-r-3");
+	root_put(root, "etc/default/grub",
+		 "GRUB_CMDLINE_XEN='conring_size=64k'\n", 0644);
+	assert_int_equal(grub_arm(&root->plan, &e), 0);
+	root_has(root, "boot/grub/custom.cfg",
+		 "conring_size=64k  xentest-r-3 watchdog ${");
+}
+
 static void on_failure_stay_keeps_a_panic_on_the_screen(void **state)
 {
 	struct root *root = *state;
@@ -488,6 +514,8 @@ int main(void)
 		TEST(options_that_grub_cannot_read_never_reach_its_menu),
 		TEST(settings_that_end_the_shell_are_an_error),
 		TEST(what_the_user_said_about_panics_stays),
+		TEST(the_boots_mark_gets_a_ring_with_room),
+		TEST(a_ring_of_the_users_size_stays),
 		TEST(on_failure_stay_keeps_a_panic_on_the_screen),
 		TEST(without_its_kernel_a_system_is_not_left),
 		TEST(a_kernel_that_cannot_be_dom0_is_refused),

@@ -149,6 +149,78 @@ static void a_run_is_taken_up_where_it_was(void **state)
 	run_free(run);
 }
 
+static void a_run_cut_off_while_it_was_made_leaves_nothing(void **state)
+{
+	struct scratch *s = *state;
+
+	make_dirs(s, PATH_STATE_DIR "/runs/.new");
+	put(s, PATH_STATE_DIR "/runs/.new/record.jsonl", "{\"n\":1}\n");
+	put(s, PATH_STATE_DIR "/runs/.new/rest", "of the one before");
+	{
+		CLEANUP(run_freep) struct run *run = created(s);
+
+		assert_int_equal(record_length(run->record), 3);
+		assert_false(exists(s, PATH_STATE_DIR "/runs/.new"));
+		assert_int_equal(entries(s, PATH_STATE_DIR "/runs"), 1);
+	}
+}
+
+/* A power cut came between "current" and the directory's name. */
+static void a_run_that_current_names_gets_its_name(void **state)
+{
+	struct scratch *s = *state;
+	struct run *run = created(s);
+	CLEANUP(freep) char *dir = NULL;
+	struct err e = ERR_NONE;
+
+	assert_true(asprintf(&dir, PATH_STATE_DIR "/runs/%s", run->id) > 0);
+	assert_int_equal(renameat(s->fd, dir, s->fd,
+				  PATH_STATE_DIR "/runs/.new"),
+			 0);
+	run_free(run);
+	run = NULL;
+	assert_int_equal(run_load(s->fd, &run, NULL, NULL, &e), 0);
+	assert_true(exists(s, dir));
+	assert_int_equal(entries(s, PATH_STATE_DIR "/runs"), 1);
+	run_free(run);
+}
+
+static void a_current_cut_off_anywhere_leads_to_its_run(void **state)
+{
+	struct scratch *s = *state;
+	struct run *run = created(s);
+	char line[RUN_ID_MAX + 1];
+	char id[RUN_ID_MAX];
+	struct err e = ERR_NONE;
+
+	strcpy(id, run->id);
+	run_free(run);
+	for (size_t length = 0; length < strlen(id); length++) {
+		memcpy(line, id, length);
+		line[length] = '\0';
+		put(s, PATH_STATE_DIR "/current", line);
+		run = NULL;
+		assert_int_equal(run_load(s->fd, &run, NULL, NULL, &e), 0);
+		assert_string_equal(run->id, id);
+		run_free(run);
+		snprintf(line, sizeof(line), "%s\n", id);
+		assert_content(s, PATH_STATE_DIR "/current", line);
+	}
+}
+
+static void a_damaged_current_names_no_run_that_has_ended(void **state)
+{
+	struct scratch *s = *state;
+	struct run *run = created(s);
+	struct err e = ERR_NONE;
+
+	assert_int_equal(run_end(run, "finished", "all is well", &e), 0);
+	run_free(run);
+	run = NULL;
+	put(s, PATH_STATE_DIR "/current", "2");
+	assert_int_equal(run_load(s->fd, &run, NULL, NULL, &e), -EBADMSG);
+}
+
 static void only_one_process_takes_a_run_up(void **state)
 {
 	struct scratch *s = *state;
@@ -168,6 +240,7 @@ static void that_no_run_goes_on_is_told_apart_from_a_broken_one(void **state)
 	struct err e = ERR_NONE;
 
 	assert_int_equal(run_load(s->fd, &run, NULL, NULL, &e), -ENOENT);
+	make_dirs(s, PATH_STATE_DIR);
 	put(s, PATH_STATE_DIR "/current", "20261123-200000-1a2b3c4d\n");
 	assert_int_equal(run_load(s->fd, &run, NULL, NULL, &e), -EBADMSG);
 	put(s, PATH_STATE_DIR "/current", "../../../etc\n");
@@ -252,6 +325,10 @@ int main(void)
 		SCRATCH_TEST(a_second_run_is_refused_while_one_goes_on),
 		SCRATCH_TEST(a_control_file_with_errors_makes_no_run),
 		SCRATCH_TEST(a_run_is_taken_up_where_it_was),
+		SCRATCH_TEST(a_run_cut_off_while_it_was_made_leaves_nothing),
+		SCRATCH_TEST(a_run_that_current_names_gets_its_name),
+		SCRATCH_TEST(a_current_cut_off_anywhere_leads_to_its_run),
+		SCRATCH_TEST(a_damaged_current_names_no_run_that_has_ended),
 		SCRATCH_TEST(only_one_process_takes_a_run_up),
 		SCRATCH_TEST(
 			that_no_run_goes_on_is_told_apart_from_a_broken_one),

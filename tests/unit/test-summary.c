@@ -121,8 +121,31 @@ static void a_summary_reads_as_text(void **state)
 		      "  + LTP                      1.5s  exit status 0\n"
 		      "  - fio                      0.0s  "
 		      "signal 11 (Segmentation fault)\n"
-		      "Domain alice died: 0 of 1 tests good; a ?[31mpanic\n"
+		      "Domain alice died: 0 of 1 tests good; a ?[31mpanic; "
+		      "died 1 time\n"
 		      "  - fio                      0.0s  not run\n");
+}
+
+static void a_test_that_dom0_saw_open_when_its_guest_died_crashed(void **state)
+{
+	struct scratch *s = *state;
+	CLEANUP(json_freep) struct json *summary = NULL;
+	const struct json *alice;
+	const struct json *fio;
+
+	put(s, RUN_CONTROL, CONTROL);
+	put(s, RECORD_NAME,
+	    "{\"n\":1," TIME("09") "\"event\":\"domain\","
+	    "\"domain\":\"alice\",\"state\":\"died\","
+	    "\"reason\":\"watchdog\",\"entry\":0,\"iteration\":1,"
+	    "\"step\":\"run\"}\n");
+	summary = made(s);
+	alice = json_at(json_get(summary, "domains"), 1);
+	fio = json_at(json_get(alice, "tests"), 0);
+	assert_int_equal(json_get_int(alice, "deaths", 0), 1);
+	assert_string_equal(json_get_string(fio, "state", ""), "crashed");
+	assert_string_equal(json_get_string(fio, "outcome", ""),
+			    "crashed: guest watchdog during run");
 }
 
 static void a_run_that_goes_on_has_a_summary_too(void **state)
@@ -159,6 +182,7 @@ int main(void)
 		SCRATCH_TEST(
 			a_domain_without_a_record_has_all_its_tests_pending),
 		SCRATCH_TEST(a_summary_reads_as_text),
+		SCRATCH_TEST(a_test_that_dom0_saw_open_when_its_guest_died_crashed),
 		SCRATCH_TEST(a_run_that_goes_on_has_a_summary_too),
 		SCRATCH_TEST(without_control_file_or_record_there_is_none),
 	};

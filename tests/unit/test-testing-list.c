@@ -211,6 +211,81 @@ static void a_cut_between_iterations_costs_none(void **state)
 	assert_recorded(f);
 }
 
+/* ---- after a death of the guest ---------------------------------------- */
+
+#define THREE_TIMES \
+	"test1 = one\ntest2 = two\ntest3 = three\n" \
+	"[one]\nrun_command = echo one >> order\n" \
+	"[two]\nrun_command = echo two >> order\nrepeat = 2\n" \
+	"[three]\nrun_command = echo three >> order\n"
+
+static void run_after_death(struct fixture *f, int64_t entry, int64_t iteration)
+{
+	const struct death death = {.entry = entry,
+				    .iteration = iteration,
+				    .step = "run",
+				    .reason = "crash"};
+
+	begin_daemon(f);
+	f->testing.death = &death;
+	assert_int_equal(testing_run(&f->testing, &f->e), 0);
+	f->testing.death = NULL;
+	assert_recorded(f);
+}
+
+static void what_dom0_saw_begun_is_not_run_again_without_a_record(void **state)
+{
+	struct fixture *f = *state;
+
+	load(f, THREE_TIMES);
+	run_after_death(f, 1, 1);
+	assert_ended(f, 0,
+		     "interrupted: it had run, and its record went down with "
+		     "the guest");
+	assert_ended(f, 1, "crashed: guest crash during run");
+	assert_ended(f, 2, "exit status 0");
+	assert_content(f->scratch, "temp/order", "three\n");
+}
+
+static void a_test_that_the_record_shows_as_begun_crashed(void **state)
+{
+	struct fixture *f = *state;
+
+	run(f, THREE_TIMES);
+	end_daemon(f);
+	cut_record(f, 4); /* one: started, run, ended; two: started */
+	run_after_death(f, 1, 1);
+	assert_ended(f, 0, "exit status 0");
+	assert_ended(f, 1, "crashed: guest crash during run");
+	assert_content(f->scratch, "temp/order",
+		       "one\ntwo\ntwo\nthree\nthree\n");
+}
+
+static void an_iteration_that_only_dom0_saw_crashed(void **state)
+{
+	struct fixture *f = *state;
+
+	run(f, THREE_TIMES);
+	end_daemon(f);
+	cut_record(f, 6); /* two: started, run, ended */
+	run_after_death(f, 1, 2);
+	assert_ended(f, 1, "crashed: guest crash during run");
+	assert_content(f->scratch, "temp/order",
+		       "one\ntwo\ntwo\nthree\nthree\n");
+}
+
+static void a_death_after_a_test_had_ended_costs_it_nothing(void **state)
+{
+	struct fixture *f = *state;
+
+	run(f, THREE_TIMES);
+	end_daemon(f);
+	cut_record(f, 3);
+	run_after_death(f, 0, 1);
+	assert_ended(f, 0, "exit status 0");
+	assert_ended(f, 1, "exit status 0; 2 of 2 times good");
+}
+
 /* ---- being stopped ----------------------------------------------------- */
 
 static int on_stop(void *arg)
@@ -286,6 +361,10 @@ int main(void)
 		LIST_TEST(a_killed_daemon_loses_no_test_and_runs_none_twice),
 		LIST_TEST(wherever_the_record_was_cut_no_test_runs_twice),
 		LIST_TEST(a_cut_between_iterations_costs_none),
+		LIST_TEST(what_dom0_saw_begun_is_not_run_again_without_a_record),
+		LIST_TEST(a_test_that_the_record_shows_as_begun_crashed),
+		LIST_TEST(an_iteration_that_only_dom0_saw_crashed),
+		LIST_TEST(a_death_after_a_test_had_ended_costs_it_nothing),
 		LIST_TEST(a_stop_ends_the_step_and_the_list),
 		LIST_TEST(a_record_that_cannot_be_written_ends_the_list),
 	};

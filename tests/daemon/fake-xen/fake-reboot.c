@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* In place of lib/boot/reboot.c: a line in XENTEST_FAKE_XEN/reboots. */
+/*
+ * In place of lib/boot/reboot.c: a line in XENTEST_FAKE_XEN/reboots; the machine
+ * goes down while XENTEST_FAKE_XEN/stopping is there.
+ */
 #include "boot/reboot.h"
 
 #include <fcntl.h>
@@ -8,6 +11,15 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+
+bool reboot_is_under_way(void)
+{
+	const char *dir = getenv("XENTEST_FAKE_XEN");
+	char path[4096];
+
+	snprintf(path, sizeof(path), "%s/stopping", dir == NULL ? "" : dir);
+	return access(path, F_OK) == 0;
+}
 
 int reboot_now(struct err *e)
 {

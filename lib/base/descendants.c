@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/descendants.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "base/cleanup.h"
+
+static bool is_among(const pid_t *beside, pid_t pid)
+{
+	for (; beside != NULL && *beside != 0; beside++)
+		if (*beside == pid)
+			return true;
+	return false;
+}
+
+static unsigned int each_child(pid_t pid, const pid_t *beside,
+			       descendant_fn visit, void *arg,
+			       unsigned int depth)
+{
+	CLEANUP(file_closep) FILE *file = NULL;
+	unsigned int count = 0;
+	char path[64];
+	int child;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", pid, pid);
+	file = fopen(path, "re");
+	if (file == NULL)
+		return 0;
+	while (fscanf(file, "%d", &child) == 1) {
+		if (is_among(beside, child))
+			continue;
+		if (visit != NULL)
+			visit(arg, child, depth);
+		count++;
+	}
+	return count;
+}
+
+unsigned int descendants_count_children(pid_t pid, const pid_t *beside)
+{
+	return each_child(pid, beside, NULL, NULL, 0);
+}
+
+struct walk {
+	descendant_fn visit;
+	void *arg;
+};
+
+static void visit_with_children(void *arg, pid_t pid, unsigned int depth)
+{
+	const struct walk *walk = arg;
+
+	walk->visit(walk->arg, pid, depth);
+	each_child(pid, NULL, visit_with_children, arg, depth + 1);
+}
+
+void descendants_each(pid_t pid, const pid_t *beside, descendant_fn visit,
+		      void *arg)
+{
+	struct walk walk = { visit, arg };
+
+	each_child(pid, beside, visit_with_children, &walk, 0);
+}
+
+/*
+ * Thousands of them may want the processor too. SCHED_RR goes before them, for
+ * as long as we look; not where this is forbidden. Answers whether it does.
+ */
+static bool go_first(void)
+{
+	const struct sched_param param = { .sched_priority = 1 };
+
+	return sched_getscheduler(0) == SCHED_OTHER &&
+	       sched_setscheduler(0, SCHED_RR, &param) == 0;
+}
+
+static void step_back(bool was_first)
+{
+	const struct sched_param param = { .sched_priority = 0 };
+
+	if (was_first)
+		sched_setscheduler(0, SCHED_OTHER, &param);
+}
+
+static void terminate(void *arg, pid_t pid, unsigned int depth)
+{
+	(void)arg;
+	(void)depth;
+	kill(pid, SIGTERM);
+	kill(pid, SIGCONT);
+}
+
+void descendants_terminate(pid_t pid, const pid_t *beside)
+{
+	bool first = go_first();
+
+	descendants_each(pid, beside, terminate, NULL);
+	step_back(first);
+}
+
+static void stop(void *arg, pid_t pid, unsigned int depth)
+{
+	(void)arg;
+	(void)depth;
+	kill(pid, SIGSTOP);
+}
+
+static void kill_with_children(void *arg, pid_t pid, unsigned int depth)
+{
+	kill(pid, SIGSTOP);
+	each_child(pid, NULL, kill_with_children, arg, depth + 1);
+	kill(pid, SIGKILL);
+}
+
+void descendants_kill(pid_t pid, const pid_t *beside)
+{
+	bool first = go_first();
+
+	/* All stop before one ends: in a full table its place is taken. */
+	descendants_each(pid, beside, stop, NULL);
+	each_child(pid, beside, kill_with_children, NULL, 0);
+	step_back(first);
+}
