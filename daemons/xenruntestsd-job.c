@@ -428,6 +428,10 @@ int job_run(struct job *job, struct err *e)
 	const struct control_domain *domain;
 	int r;
 
+	if (job->delivered) {
+		put_state(job, "done", NULL);
+		return 0;
+	}
 	r = load_control(job, e);
 	if (r < 0)
 		return r;

@@ -11,7 +11,7 @@
 
 #include "base/child.h"
 #include "base/cleanup.h"
-#include "base/file.h"
+#include "base/json.h"
 #include "base/notify.h"
 #include "run/announcement.h"
 #include "run/share.h"
@@ -136,6 +136,23 @@ static int use_copy(struct waiting *waiting, struct err *e)
 	return r < 0 ? r : take_bytes(job, waiting->copy_fd, digest, e);
 }
 
+/*
+ * The copy is removed last of all: if it is gone, and so we were before we
+ * could say that all is delivered, then only that is left to do.
+ */
+static bool was_delivering(struct job *job)
+{
+	CLEANUP(freep) char *text = NULL;
+	CLEANUP(json_freep) struct json *state = NULL;
+	struct err ignored = ERR_NONE;
+
+	return store_read(job->store, STORE_STATE, STORE_VALUE_MAX, &text,
+			  &ignored) == 0 &&
+	       json_parse(text, strlen(text), &state, &ignored) == 0 &&
+	       strcmp(json_get_string(state, "run", ""), job->run) == 0 &&
+	       strcmp(json_get_string(state, "state", ""), "delivering") == 0;
+}
+
 static void on_copy(void *arg, const struct child_result *result)
 {
 	struct waiting *waiting = arg;
@@ -151,11 +168,14 @@ static void on_copy(void *arg, const struct child_result *result)
 	else
 		r = use_copy(waiting, &e);
 	fd_close(&waiting->copy_fd);
-	if (r < 0)
-		not_yet(waiting, e.text);
-	else
+	if (r == -ENODATA && was_delivering(waiting->job))
+		waiting->job->delivered = true;
+	if (r == 0 || waiting->job->delivered) {
 		waiting->job->woken = true;
-	if (r < 0 && waiting->again)
+		return;
+	}
+	not_yet(waiting, e.text);
+	if (waiting->again)
 		try_now(waiting);
 }
 

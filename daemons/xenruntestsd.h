@@ -32,6 +32,7 @@ struct job {
 	struct testing testing;
 	struct courier *courier; /* NULL for --once: written there directly */
 	bool woken; /* ends the wait: there is a job, or a stop */
+	bool delivered; /* a life before did all but say so */
 	bool paused; /* ends a pause */
 	bool stopping;
 };

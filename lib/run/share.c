@@ -98,6 +98,8 @@ int share_take(void *arg, struct err *e)
 	if (r == 0)
 		r = file_read(own_fd, SHARE_CONTROL, copy->bytes_max, &bytes,
 			      &length, e);
+	if (r == -ENOENT && own_fd >= 0)
+		r = -ENODATA;
 	return r < 0 ? r : file_write_all(copy->to_fd, bytes, length, e);
 }
 

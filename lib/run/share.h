@@ -53,7 +53,8 @@ struct share_copy {
  *
  * Usable as the function of a child.
  *
- * Return: 0, -ENOENT when there is none (yet), or a negative errno.
+ * Return: 0, -ENOENT when this host has no directory there (yet), -ENODATA when
+ * that has no control file (any more), or a negative errno.
  */
 int share_take(void *copy, struct err *e);
 

@@ -7,6 +7,7 @@ Usage: test-xenruntestsd-share.py PROGRAM [TEST…]; needs root, for mounts.
 from __future__ import annotations
 
 import importlib.util
+import json
 import shutil
 import signal
 import sys
@@ -128,7 +129,7 @@ class Share(plain.Domain):
         process.send_signal(signal.SIGKILL)
         process.wait()
         process = self.daemon()
-        wait_until("it is there again", lambda: hanging.children(process.pid) == 1)
+        wait_until("it has the record", lambda: self.said().count("Done: 3 of 3") == 2)
         away.release()
         self.assert_ends(process)
         self.assert_all_arrived()
@@ -164,6 +165,17 @@ class Share(plain.Domain):
 
         self.fails_and_recovers(fill, filler.unlink, "No space left on device")
 
+    def test_a_death_after_the_last_delivery_leaves_only_to_say_so(self) -> None:
+        self.announce(self.text)
+        self.own.mkdir()
+        state = f"/local/domain/{plain.DOMID}/data/xentest/state"
+        self.xen.store.write(state, json.dumps({"run": "another", "state": "delivering"}))
+        process = self.daemon()
+        wait_until("it looks", lambda: "Waiting: open xentests.conf" in self.said())
+        self.xen.store.write(state, json.dumps({"run": RUN, "state": "delivering"}))
+        self.assert_ends(process)
+        self.assertEqual(self.state(), {"run": RUN, "state": "done"})
+
     def test_one_that_somebody_empties_gets_what_is_not_there(self) -> None:
         process = self.in_first_test()
         shutil.rmtree(self.own)
@@ -192,7 +204,7 @@ class Share(plain.Domain):
         self.record.mkdir()
         process = self.daemon()
         wait_until("it says so", lambda: "Waiting to know whether tests have run before" in self.said())
-        self.assertEqual(self.state()["state"], "waiting")
+        wait_until("dom0 is told", lambda: self.state()["state"] == "waiting")
         self.record.rmdir()
         self.record.with_suffix(".kept").rename(self.record)
         self.assert_ends(process)

@@ -327,7 +327,7 @@ static void the_copy_of_the_control_file_is_read_into_a_file(void **state)
 	copy.to_fd = openat(s->fd, "taken", O_WRONLY);
 	assert_int_equal(share_take(&copy, &e), -ENOENT);
 	make_dirs(s, "share/bob13");
-	assert_int_equal(share_take(&copy, &e), -ENOENT);
+	assert_int_equal(share_take(&copy, &e), -ENODATA);
 	put(s, "share/bob13/xentests.conf", "eleven byte");
 	assert_int_equal(share_take(&copy, &e), -EFBIG);
 	put(s, "share/bob13/xentests.conf", "ten bytes!");
