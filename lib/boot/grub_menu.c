@@ -405,7 +405,8 @@ static bool is_number(const char *text)
 const struct grub_entry *grub_menu_find(const struct grub_menu *menu,
 					const char *name)
 {
-	CLEANUP(freep) char *head = malloc(strlen(name) + 1);
+	/* With room for "0", which even an empty name may lead to. */
+	CLEANUP(freep) char *head = malloc(strlen(name) + 2);
 	const struct grub_entry *entry = NULL;
 	int parent = -1;
 
