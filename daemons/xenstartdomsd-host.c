@@ -54,7 +54,8 @@ static void take_charge(struct host *host, const struct json *event)
 		if (guest == NULL)
 			continue;
 		death_from_json(&guest->death, one);
-		snprintf(guest->death.reason, sizeof(guest->death.reason), "%s",
+		snprintf(guest->death.reason, sizeof(guest->death.reason),
+			 DEATH_OF_HOST "%.40s",
 			 json_get_string(event, "cause", "unknown"));
 	}
 }

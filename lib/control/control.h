@@ -94,8 +94,7 @@ struct control_test {
 	uint64_t output_limit_bytes; /* of each log; or CONTROL_NO_LIMIT */
 	uint64_t memory_limit_bytes; /* of all its processes; likewise */
 	uint64_t tasks_limit;	     /* processes and threads; likewise */
-	unsigned int reboots; /* that it may ask for, in each iteration */
-	unsigned int jobs;    /* 0: the CPUs online */
+	unsigned int jobs;	/* 0: the CPUs online */
 };
 
 /* One line of a domain's list. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "run/death.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -52,6 +53,10 @@ int death_read(const char *text, struct death *ret, struct err *e)
 
 const char *death_describe(const struct death *death, char buffer[static 96])
 {
-	snprintf(buffer, 96, "guest %s during %s", death->reason, death->step);
+	bool host = strncmp(death->reason, DEATH_OF_HOST,
+			    strlen(DEATH_OF_HOST)) == 0;
+
+	snprintf(buffer, 96, "%s%s during %s", host ? "" : "guest ",
+		 death->reason, death->step);
 	return buffer;
 }

@@ -13,11 +13,13 @@
  * the guest finds it when it was started again: its own record may have gone
  * down with it.
  */
+#define DEATH_OF_HOST "host: " /* before a reason that is the machine's */
+
 struct death {
 	int64_t entry;	   /* that was open, from 0 in its list; -1: none */
 	int64_t iteration; /* of that, from 1 */
 	char step[16];
-	char reason[48]; /* "crash", "watchdog", "poweroff", … */
+	char reason[48]; /* "crash", "watchdog", …; "host: Xen panic", … */
 };
 
 /* Set its members in @object: entry, iteration, step, reason. */
@@ -34,7 +36,7 @@ void death_from_json(struct death *death, const struct json *object);
 int death_read(const char *text, struct death *ret, struct err *e);
 
 /**
- * death_describe() - "guest crash during run"
+ * death_describe() - "guest crash during run", "host: Xen panic during run"
  *
  * Return: @buffer.
  */

@@ -34,7 +34,6 @@ static void what_is_not_said_has_its_default(void **state)
 	assert_true(test->output_limit_bytes == 1 << 30);
 	assert_true(test->memory_limit_bytes == CONTROL_NO_LIMIT);
 	assert_true(test->tasks_limit == CONTROL_NO_LIMIT);
-	assert_int_equal(test->reboots, 0);
 	assert_true(preferences->watchdog);
 	assert_int_equal(test->retries, 0);
 	assert_null(test->source.url);
@@ -66,7 +65,7 @@ static void what_is_said_is_in_the_model(void **state)
 		"cleanup_command=c\nlog_dir=l\nlog_files=*.log\n"
 		"timeout=none\nbuild_timeout=1h\nduration=4d\nrepeat=3\n"
 		"stall_timeout=10m\noutput_limit=3M\nmemory_limit=2g\n"
-		"tasks_limit=100\nreboots=4\n"
+		"tasks_limit=100\n"
 		"retries=2\nuser=nobody\njobs=1\nexpect=1 64-66\n"
 		"sha256=0123456789ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef\n"
 		"[u]\nrun_command=r\nrequires=t\n"
@@ -114,7 +113,6 @@ static void what_is_said_is_in_the_model(void **state)
 	assert_true(test->output_limit_bytes == 3 << 20);
 	assert_true(test->memory_limit_bytes == UINT64_C(2) << 30);
 	assert_true(test->tasks_limit == 100);
-	assert_int_equal(test->reboots, 4);
 	assert_int_equal(test->retries, 2);
 	assert_int_equal(test->jobs, 1);
 	assert_string_equal(test->user, "nobody");

@@ -13,7 +13,8 @@ of dom0, or of plain Linux. /host in the machine is a directory of the host.
 
 Each boot gets a new QEMU: one that has run a kernel keeps its translated code,
 and all that the next kernel writes over it costs time; Xen boots half as fast.
-As on many a real machine, memory survives a reset, though not a power cut.
+As on many a real machine, memory survives a reset, though not a power cut; the
+last GiB of it lies beyond what GRUB and the firmware use.
 No QEMU outlives the Python process that started it, however that one ends.
 Times under emulation vary a lot: give limits of five times what is usual.
 """
@@ -65,7 +66,7 @@ class Machine:
         image_dir: Path,
         state_dir: Path,
         *,
-        memory_mb: int = 2560,
+        memory_mb: int = 3072,
         cpus: int = 2,
         share_dir: Path | None = None,
     ) -> None:
