@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -49,22 +50,11 @@ static void copy_number(struct json *to, const struct json *from,
 		json_set_int(to, key, number);
 }
 
-/* dom0 is this host; a guest is mostly called by Xen what it calls itself. */
-static struct json *by_name(struct store *store, const char *domid,
-			    const struct json *summary)
+static struct json *dom0_of(const struct json *summary)
 {
-	CLEANUP(freep) char *path =
-		text_format("/local/domain/%s/name", domid);
-	CLEANUP(freep) char *name = NULL;
 	char hostname[256] = "";
-	struct err missing = ERR_NONE;
 	struct json *domain;
 
-	if (strcmp(domid, "0") != 0)
-		return path == NULL || store_read(store, path, STATE_BYTES_MAX,
-						  &name, &missing) < 0 ?
-			       NULL :
-			       find_domain(summary, name);
 	gethostname(hostname, sizeof(hostname) - 1);
 	domain = find_domain(summary, hostname);
 	if (domain != NULL)
@@ -73,17 +63,21 @@ static struct json *by_name(struct store *store, const char *domid,
 	return find_domain(summary, hostname);
 }
 
-/* Xen's word before its own: that one nobody but dom0 can write. */
-static struct json *whose(struct store *store, const char *domid,
-			  const struct json *state,
-			  const struct json *summary)
+/* By the run's record, and never by what a guest says that it is. */
+static struct json *whose(const char *domid, const struct json *summary)
 {
-	struct json *domain = by_name(store, domid, summary);
+	const struct json *domains = json_get(summary, "domains");
 
-	return domain != NULL ?
-		       domain :
-		       find_domain(summary,
-				   json_get_string(state, "domain", ""));
+	if (strcmp(domid, "0") == 0)
+		return dom0_of(summary);
+	for (size_t i = 0; i < json_count(domains); i++) {
+		const struct json *one = json_at(domains, i);
+
+		if (json_get_int(one, "domid", -1) ==
+		    strtoll(domid, NULL, 10))
+			return (struct json *)one; /* ours, and not const */
+	}
+	return NULL;
 }
 
 static void look_at(struct store *store, const char *domid, const char *id,
@@ -102,7 +96,7 @@ static void look_at(struct store *store, const char *domid, const char *id,
 	    json_parse(text, strlen(text), &state, &missing) < 0 ||
 	    strcmp(json_get_string(state, "run", ""), id) != 0)
 		return;
-	domain = whose(store, domid, state, summary);
+	domain = whose(domid, summary);
 	if (domain == NULL)
 		return;
 	now = json_object_new();

@@ -95,12 +95,9 @@ bool guest_may_restart(const struct guest *guest, const char *reason)
 /* Waits for its turn, as at first. What is left of it is cleared away then. */
 static void restart(struct guest *guest)
 {
-	loop_source_free(TAKE_PTR(guest->timer));
-	loop_source_free(TAKE_PTR(guest->terminal_timer));
-	store_unwatch(TAKE_PTR(guest->terminal));
-	store_unwatch(TAKE_PTR(guest->progress));
+	guest_unwatch(guest);
 	guest->state = GUEST_PENDING;
-	guest->has_domid = false;
+	guest->has_domid = false; /* but still known, to clear it away */
 	guest->half_made = false;
 	guest->waiting = false;
 	host_check(guest->host);

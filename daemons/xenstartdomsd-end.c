@@ -135,10 +135,7 @@ void guest_stop(struct guest *guest)
 void guest_finish(struct guest *guest, enum guest_state state)
 {
 	guest->state = state;
-	loop_source_free(TAKE_PTR(guest->timer));
-	loop_source_free(TAKE_PTR(guest->terminal_timer));
-	store_unwatch(TAKE_PTR(guest->terminal));
-	store_unwatch(TAKE_PTR(guest->progress));
+	guest_unwatch(guest);
 	guest_stop(guest);
 	host_check(guest->host);
 }
@@ -186,9 +183,7 @@ static void has_rebooted(struct guest *guest)
 			      GUEST_REBOOTS_MAX);
 		return;
 	}
-	store_unwatch(TAKE_PTR(guest->terminal));
-	store_unwatch(TAKE_PTR(guest->progress));
-	loop_source_free(TAKE_PTR(guest->terminal_timer));
+	guest_unwatch(guest);
 	guest_note(guest, "starting", "it rebooted", "reboot");
 	journal_say(&guest->about, JOURNAL_PLAIN, LOG_NOTICE, "Reboots");
 	guest_reawait(guest);
@@ -220,6 +215,7 @@ void guest_on_released(struct guest *guest)
 	}
 	if (guest->ending && info.state == DOMAINS_GONE && guest->call == NULL)
 		has_stopped(guest);
+	guest_listen(guest); /* its last words */
 	if (!guest_is_final(guest) &&
 	    (info.state == DOMAINS_GONE || info.state == DOMAINS_SHUTDOWN ||
 	     info.state == DOMAINS_DYING))

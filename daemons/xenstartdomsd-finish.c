@@ -52,19 +52,23 @@ static int collect(void *arg, struct err *e)
 	const struct guest *guest = arg;
 	CLEANUP(fd_close) int share_fd = -1;
 	CLEANUP(fd_close) int local_fd = -1;
+	struct err later = ERR_NONE;
+	int shared;
 	int r;
 
 	r = run_domain_dir(guest->host->run, guest->control->name, &local_fd,
 			   e);
 	if (r == 0)
 		r = open_share(guest, &share_fd, e);
-	if (r == 0 && !guest_is_dom0(guest))
+	if (r < 0)
+		return r;
+	if (!guest_is_dom0(guest))
 		r = copy_if_there(share_fd, local_fd, RECORD_NAME,
 				  RECORD_BYTES_MAX, e);
-	if (r == 0)
-		r = copy_if_there(local_fd, share_fd, CONSOLE_LOG,
-				  2 * CONSOLE_BYTES_MAX, e);
-	return r;
+	/* One thing that it has spoilt does not cost the other. */
+	shared = copy_if_there(local_fd, share_fd, CONSOLE_LOG,
+			       2 * CONSOLE_BYTES_MAX, r < 0 ? &later : e);
+	return r < 0 ? r : shared;
 }
 
 static int share_dmesg(void *arg, struct err *e)
@@ -78,6 +82,20 @@ static int share_dmesg(void *arg, struct err *e)
 	return r < 0 ? r :
 		       copy_if_there(host->run->fd, share_fd, DMESG_LOG,
 				     CONSOLE_BYTES_MAX, e);
+}
+
+static void note_trouble(struct host *host, const struct journal *about,
+			 const char *why)
+{
+	struct err e = ERR_NONE;
+	char message[1100];
+
+	snprintf(message, sizeof(message),
+		 "Not everything could be collected: %s", why);
+	journal_say(about, JOURNAL_SHARE_TROUBLE, LOG_WARNING, "%s", message);
+	if (about->domain != NULL &&
+	    run_note_trouble(host->run, about->domain, message, &e) < 0)
+		journal_say(about, JOURNAL_PLAIN, LOG_ERR, "%s", e.text);
 }
 
 static void in_child(struct host *host, const struct journal *about,
@@ -105,8 +123,7 @@ static void in_child(struct host *host, const struct journal *about,
 	else if (r == 0 && result.number < 0)
 		r = err_set(&e, result.number, "%s", result.message);
 	if (r < 0)
-		journal_say(about, JOURNAL_SHARE_TROUBLE, LOG_WARNING,
-			    "Not everything could be collected: %s", e.text);
+		note_trouble(host, about, e.text);
 }
 
 void host_collect(struct host *host)

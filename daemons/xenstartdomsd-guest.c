@@ -67,23 +67,51 @@ static bool is_alive(struct guest *guest, unsigned int domid)
 		info.state == DOMAINS_BLOCKED || info.state == DOMAINS_PAUSED);
 }
 
-/* Where one of that name is, alive or what is left of a dead one. */
+static bool is_of_another(const struct guest *guest, unsigned int domid)
+{
+	const struct host *host = guest->host;
+
+	for (size_t i = 0; i < host->guest_count; i++)
+		if (&host->guests[i] != guest && host->guests[i].has_domid &&
+		    host->guests[i].domid == domid)
+			return true;
+	return false;
+}
+
+static bool is_it(struct guest *guest, const char *domid_text, bool alive)
+{
+	unsigned int domid = (unsigned int)strtoul(domid_text, NULL, 10);
+
+	/* dom0 is known otherwise, and no guest may take its place. */
+	return domid != 0 && !is_of_another(guest, domid) &&
+	       has_name(guest, domid_text, guest->xen_name) &&
+	       is_alive(guest, domid) == alive;
+}
+
+/*
+ * Where one of that name is, alive or what is left of a dead one. No guest can
+ * change its name; of two the one that we know to have made counts.
+ */
 static int find(struct guest *guest, bool alive, unsigned int *ret_domid,
 		struct err *e)
 {
 	CLEANUP(freep) char **domids = NULL;
+	char known[24];
 	int r;
+
+	snprintf(known, sizeof(known), "%" PRId64, guest->known_domid);
+	if (guest->known_domid > 0 && is_it(guest, known, alive)) {
+		*ret_domid = (unsigned int)guest->known_domid;
+		return 0;
+	}
 
 	r = store_list(guest->host->store, "/local/domain", &domids, e);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; domids[i] != NULL; i++) {
-		unsigned int domid = (unsigned int)strtoul(domids[i], NULL, 10);
-
-		/* dom0 is known otherwise, and no guest may take its place. */
-		if (domid != 0 && has_name(guest, domids[i], guest->xen_name) &&
-		    is_alive(guest, domid) == alive) {
-			*ret_domid = domid;
+		if (is_it(guest, domids[i], alive)) {
+			*ret_domid =
+				(unsigned int)strtoul(domids[i], NULL, 10);
 			return 0;
 		}
 	}
@@ -100,6 +128,17 @@ static void has_come(struct guest *guest, unsigned int domid)
 {
 	guest->domid = domid;
 	guest->has_domid = true;
+	guest->known_domid = domid;
+}
+
+static void note_started(struct guest *guest, const char *message)
+{
+	struct err e = ERR_NONE;
+
+	if (run_note_started(guest->host->run, guest->control->name, message,
+			     guest->domid, &e) < 0)
+		journal_say(&guest->about, JOURNAL_PLAIN, LOG_ERR, "%s",
+			    e.text);
 }
 
 /* ---- its time to start ------------------------------------------------- */
@@ -220,7 +259,7 @@ static void on_unpaused(void *arg, int r, const struct err *failed)
 		return;
 	}
 	guest->half_made = false;
-	guest_note(guest, "started", NULL, NULL);
+	note_started(guest, NULL);
 	journal_say(&guest->about, JOURNAL_DOMAIN_STARTED, LOG_INFO,
 		    "Started as domain %u", guest->domid);
 	guest_is_up(guest);
@@ -369,8 +408,8 @@ static void begin_known(struct guest *guest)
 		return;
 	}
 	if (!guest->ours)
-		guest_note(guest, "started",
-			   "it was running already and was left alone", NULL);
+		note_started(guest,
+			     "it was running already and was left alone");
 	journal_say(&guest->about, JOURNAL_DOMAIN_STARTED, LOG_NOTICE,
 		    guest->ours ? "Runs as domain %u, as before" :
 				  "Runs as domain %u already: left alone",
@@ -437,7 +476,7 @@ void guest_on_introduced(struct guest *guest)
 	    guest_find(guest, &domid, &ignored) < 0)
 		return;
 	has_come(guest, domid);
-	guest_note(guest, "started", NULL, NULL);
+	note_started(guest, NULL);
 	journal_say(&guest->about, JOURNAL_DOMAIN_STARTED, LOG_INFO,
 		    "Appeared as domain %u", domid);
 	take_up(guest);

@@ -60,6 +60,12 @@ static void take_charge(struct host *host, const struct json *event)
 	}
 }
 
+static void take_started(struct guest *guest, const struct json *event)
+{
+	guest->half_made = false;
+	guest->known_domid = json_get_int(event, "domid", -1);
+}
+
 /* Ends count for the whole run, all else for the boot it happened in. */
 static void take_event(void *arg, const struct json *event)
 {
@@ -87,7 +93,7 @@ static void take_event(void *arg, const struct json *event)
 		 json_get(event, "reason") == NULL /* "reboot" */)
 		guest->ours = guest->half_made = true;
 	else if (strcmp(state, "started") == 0 && this_boot)
-		guest->half_made = false;
+		take_started(guest, event);
 }
 
 int guests_new(struct host *host, struct err *e)
@@ -107,6 +113,7 @@ int guests_new(struct host *host, struct err *e)
 						 .domain = domain->name };
 		guest->test = guest->step = "?";
 		guest->death.entry = -1;
+		guest->known_domid = -1;
 		if (domain->config != NULL)
 			guest->xen_name = toolstack_config_name(domain->config);
 		if (guest->xen_name == NULL)
@@ -123,10 +130,7 @@ void guests_free(struct host *host)
 		struct guest *guest = &host->guests[i];
 
 		console_close(guest->console);
-		store_unwatch(guest->progress);
-		store_unwatch(guest->terminal);
-		loop_source_free(guest->timer);
-		loop_source_free(guest->terminal_timer);
+		guest_unwatch(guest);
 		free(guest->xen_name);
 	}
 	free(host->guests);

@@ -15,6 +15,7 @@
  */
 
 #define SECOND_USEC UINT64_C(1000000)
+#define LISTEN_USEC (GUEST_LISTEN_MS * UINT64_C(1000))
 
 enum {
 	STATE_BYTES_MAX = 512,
@@ -64,6 +65,54 @@ static void arm_patience(struct guest *guest, const struct control_test *test)
 		guest_give_up(guest, "%s", e.text);
 }
 
+/* ---- how long all of them may take ------------------------------------- */
+
+static uint64_t sum(uint64_t a, uint64_t b)
+{
+	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
+static uint64_t product(uint64_t a, uint64_t b)
+{
+	return b != 0 && a > UINT64_MAX / b ? UINT64_MAX : a * b;
+}
+
+/* Fetch, build with its tries, install and cleanup; run and collect. */
+static uint64_t whole_of(const struct control_test *test, uint64_t grace_s)
+{
+	uint64_t once_s = product(test->build_timeout_s, 4 + test->retries);
+	uint64_t collect_s = test->log_dir == NULL ? 0 : COLLECT_LIMIT_S;
+	uint64_t again_s = sum(test->timeout_s, sum(collect_s, grace_s));
+
+	/* The iteration that begins when duration is nearly over counts too. */
+	return sum(sum(once_s, test->duration_s),
+		   product(again_s, (uint64_t)test->repeat + 1));
+}
+
+static int on_whole_timeout(void *arg)
+{
+	guest_give_up(arg,
+		      "its tests take longer than all their time limits together");
+	return 0;
+}
+
+/*
+ * News that are none, again and again, must not keep a run alive: with each of
+ * them the time of one step begins anew, with none of them this.
+ */
+static int arm_whole(struct guest *guest, struct err *e)
+{
+	const struct control_domain *control = guest->control;
+	uint64_t limit_s = guest->host->grace_s;
+
+	for (size_t i = 0; i < control->entry_count; i++)
+		limit_s = sum(limit_s, whole_of(control->entries[i].test,
+						guest->host->grace_s));
+	loop_source_free(TAKE_PTR(guest->whole_timer));
+	return loop_timer(guest->host->loop, product(limit_s, SECOND_USEC),
+			  on_whole_timeout, guest, &guest->whole_timer, e);
+}
+
 /* ---- what it says ------------------------------------------------------ */
 
 static void say_test(struct guest *guest)
@@ -83,10 +132,14 @@ static void say_test(struct guest *guest)
 
 static void begins_testing(struct guest *guest)
 {
+	struct err e = ERR_NONE;
+
 	if (guest->state == GUEST_TESTING)
 		return;
 	guest->state = GUEST_TESTING;
 	guest_note(guest, "running", NULL, NULL);
+	if (arm_whole(guest, &e) < 0)
+		guest_give_up(guest, "%s", e.text);
 }
 
 static void is_testing(struct guest *guest, const struct progress *said)
@@ -130,17 +183,17 @@ static void take_progress(struct guest *guest, const struct progress *said)
 		guest_is_done(guest, said->state == PROGRESS_UNDELIVERED);
 }
 
-static int on_progress(void *arg, const char *path)
+/* ---- listening to it --------------------------------------------------- */
+
+static void look(struct guest *guest)
 {
-	struct guest *guest = arg;
 	CLEANUP(freep) char *where = NULL;
 	CLEANUP(freep) char *text = NULL;
 	struct progress said;
 	struct err ignored = ERR_NONE;
 
-	(void)path;
 	if (guest_is_final(guest) || guest->host->stopping)
-		return 0;
+		return;
 	where = text_format("/local/domain/%u/" STORE_STATE, guest->domid);
 	/* What is not there yet, too long or makes no sense says nothing. */
 	if (where != NULL &&
@@ -150,7 +203,63 @@ static int on_progress(void *arg, const char *path)
 		    0)
 		take_progress(guest, &said);
 	host_check(guest->host);
+}
+
+/*
+ * Each look costs a round trip to xenstored and a word to systemd. One is paid
+ * for by GUEST_LISTEN_MS; what was not used is saved, up to a burst.
+ */
+static bool is_too_often(struct guest *guest)
+{
+	uint64_t now = loop_now_usec();
+	uint64_t burst = GUEST_LISTEN_BURST * LISTEN_USEC;
+
+	if (guest->listened_usec + burst < now)
+		guest->listened_usec = now - burst;
+	if (guest->listened_usec > now)
+		return true;
+	guest->listened_usec += LISTEN_USEC;
+	return false;
+}
+
+void guest_listen(struct guest *guest)
+{
+	if (guest->later == NULL)
+		return;
+	loop_source_free(TAKE_PTR(guest->later));
+	look(guest);
+}
+
+static int on_later(void *arg)
+{
+	guest_listen(arg);
 	return 0;
+}
+
+static int on_progress(void *arg, const char *path)
+{
+	struct guest *guest = arg;
+	struct err e = ERR_NONE;
+
+	(void)path;
+	if (guest->later != NULL)
+		return 0;
+	if (!is_too_often(guest))
+		look(guest);
+	else if (loop_timer(guest->host->loop, LISTEN_USEC, on_later, guest,
+			    &guest->later, &e) < 0)
+		guest_give_up(guest, "%s", e.text);
+	return 0;
+}
+
+void guest_unwatch(struct guest *guest)
+{
+	loop_source_free(TAKE_PTR(guest->timer));
+	loop_source_free(TAKE_PTR(guest->whole_timer));
+	loop_source_free(TAKE_PTR(guest->terminal_timer));
+	loop_source_free(TAKE_PTR(guest->later));
+	store_unwatch(TAKE_PTR(guest->terminal));
+	store_unwatch(TAKE_PTR(guest->progress));
 }
 
 int guest_watch_progress(struct guest *guest, struct err *e)

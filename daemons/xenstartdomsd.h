@@ -28,6 +28,9 @@ enum {
 	/* Boots in a row that nobody asked for, with no test under way. */
 	HOST_FRUITLESS_MAX = 3,
 	GUEST_REBOOTS_MAX = 16, /* each gives it start_timeout again */
+	/* A guest that writes without pause is listened to that often. */
+	GUEST_LISTEN_MS = 100,
+	GUEST_LISTEN_BURST = 50, /* before that, without any pause */
 };
 
 /* In this order, but for those that start nothing. */
@@ -55,6 +58,7 @@ struct guest {
 	char *xen_name; /* as its config calls it */
 	enum guest_state state;
 	unsigned int domid; /* where has_domid */
+	int64_t known_domid; /* in this boot, of our making; -1: none */
 	bool has_domid;
 	bool ours;	/* we started it, in this boot */
 	bool half_made; /* … but did not get as far as unpausing it */
@@ -64,6 +68,9 @@ struct guest {
 	struct console *console;
 	struct store_watch *progress;
 	struct store_watch *terminal;
+	struct loop_source *whole_timer; /* all its tests together */
+	struct loop_source *later;	 /* it is listened to then */
+	uint64_t listened_usec;		 /* paid up to then: is_too_often() */
 	struct loop_source *timer;	    /* start_timeout, a step's limit */
 	struct loop_source *terminal_timer; /* also GUEST_STOP_S */
 
@@ -196,6 +203,10 @@ void guest_unpause(struct guest *guest);
 /* Tell the domain, and be told by it. Its domid is known. */
 int guest_announce(struct guest *guest, struct err *e);
 int guest_watch_progress(struct guest *guest, struct err *e);
+/* What it said and has not been heard yet, if it was too much at once. */
+void guest_listen(struct guest *guest);
+/* No more news are waited for, nor their time limits counted. */
+void guest_unwatch(struct guest *guest);
 /* Runs by now: has start_timeout from its beginning to report. */
 void guest_is_up(struct guest *guest);
 /* It went down to come back: it has start_timeout for that. */

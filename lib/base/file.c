@@ -12,6 +12,7 @@
 enum {
 	TAIL_BYTES = 16 * 1024,
 	COPY_BYTES = 128 * 1024,
+	COPY_RANGE_BYTES = 1 << 30,
 	DEPTH_MAX = 256, /* of a tree that is removed: one fd a level */
 };
 
@@ -96,24 +97,53 @@ int file_make_dirs_synced(int dir_fd, const char *path, mode_t mode,
 	return make_dirs(&making, dir_fd, path, ret_fd, e);
 }
 
-/* Opens without blocking on a FIFO, then insists on a regular file. */
-static int open_regular(int dir_fd, const char *name, int *ret_fd,
-			struct stat *st, struct err *e)
+static int must_be_regular(const struct stat *st, const char *name,
+			   struct err *e)
 {
-	CLEANUP(fd_close) int fd = openat(
-		dir_fd, name,
-		O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-
-	if (fd < 0)
-		return err_errno(e, "open %s", name);
-	if (fstat(fd, st) < 0)
-		return err_errno(e, "stat %s", name);
+	if (S_ISREG(st->st_mode))
+		return 0;
+	if (S_ISLNK(st->st_mode))
+		return err_set(e, -ELOOP, "%s is a symbolic link", name);
 	if (S_ISDIR(st->st_mode))
 		return err_set(e, -EISDIR, "%s is a directory", name);
-	if (!S_ISREG(st->st_mode))
-		return err_set(e, -EINVAL, "%s is not a regular file", name);
-	*ret_fd = TAKE_FD(fd);
+	return err_set(e, -EINVAL, "%s is not a regular file", name);
+}
+
+/*
+ * A FIFO or a device is not even opened, as that has effects: a watchdog
+ * begins to count, a tape winds back. So first comes a descriptor that only
+ * names the file, and then the file that this one names.
+ */
+static int open_regular(int dir_fd, const char *name, int flags, int *ret_fd,
+			struct stat *st, struct err *e)
+{
+	CLEANUP(fd_close) int named_fd = openat(
+		dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	char path[32];
+	int fd;
+	int r;
+
+	if (named_fd < 0)
+		return err_errno(e, "open %s", name);
+	if (fstat(named_fd, st) < 0)
+		return err_errno(e, "stat %s", name);
+	r = must_be_regular(st, name, e);
+	if (r < 0)
+		return r;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", named_fd);
+	fd = open(path, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0)
+		return err_errno(e, "open %s", name);
+	*ret_fd = fd;
 	return 0;
+}
+
+int file_open_regular(int dir_fd, const char *name, int flags, int *ret_fd,
+		      struct err *e)
+{
+	struct stat st;
+
+	return open_regular(dir_fd, name, flags, ret_fd, &st, e);
 }
 
 int file_read(int dir_fd, const char *name, size_t max, char **ret,
@@ -126,7 +156,7 @@ int file_read(int dir_fd, const char *name, size_t max, char **ret,
 	ssize_t n;
 	int r;
 
-	r = open_regular(dir_fd, name, &fd, &st, e);
+	r = open_regular(dir_fd, name, O_RDONLY, &fd, &st, e);
 	if (r < 0)
 		return r;
 	if ((uint64_t)st.st_size > max)
@@ -364,11 +394,15 @@ static int copy_bytes(int in, int out, uint64_t max, struct err *e)
 	uint64_t total = 0;
 	ssize_t n;
 
-	for (;;) {
-		n = copy_file_range(in, NULL, out, NULL, 1U << 30, 0);
-		if (n <= 0 || (total += (uint64_t)n) > max)
-			break;
-	}
+	/* It may grow while it is copied: one byte more tells. */
+	do {
+		uint64_t want = max - total < COPY_RANGE_BYTES ?
+					max - total + 1 :
+					COPY_RANGE_BYTES;
+
+		n = copy_file_range(in, NULL, out, NULL, (size_t)want, 0);
+		total += n > 0 ? (uint64_t)n : 0;
+	} while (n > 0 && total <= max);
 	if (total > max)
 		return err_set(e, -EFBIG, "larger than %" PRIu64 " bytes", max);
 	if (n == 0 && total > 0)
@@ -418,7 +452,10 @@ static int copy(int from_fd, const char *from, int to_fd, const char *to,
 	char fresh[256];
 	int r;
 
-	r = open_regular(from_fd, from, &in, &st, e);
+	r = open_regular(from_fd, from, O_RDONLY, &in, &st, e);
+	if (r == 0 && (uint64_t)st.st_size > max)
+		r = err_set(e, -EFBIG, "%s is larger than %" PRIu64 " bytes",
+			    from, max);
 	if (r < 0)
 		return r;
 	r = new_name(to, fresh, e);
@@ -462,7 +499,7 @@ int file_tail(int dir_fd, const char *name, unsigned int lines, char **ret,
 	char *at;
 	int r;
 
-	r = open_regular(dir_fd, name, &fd, &st, e);
+	r = open_regular(dir_fd, name, O_RDONLY, &fd, &st, e);
 	if (r < 0)
 		return r;
 	start = st.st_size > TAIL_BYTES ? st.st_size - TAIL_BYTES : 0;

@@ -101,6 +101,19 @@ int file_remove_tree(int dir_fd, const char *name, struct err *e);
 int file_write_all(int fd, const void *bytes, size_t length, struct err *e);
 
 /**
+ * file_open_regular() - open a file, where somebody may have put a trap
+ * @flags: O_RDONLY, O_RDWR, O_APPEND; nothing that makes a file
+ *
+ * Follows no link, and opens nothing but a regular file, so that no FIFO
+ * blocks and no device acts. Needs /proc.
+ *
+ * Return: 0; -ELOOP for a link, -EISDIR, -EINVAL for anything else that is no
+ * regular file; or another negative errno.
+ */
+int file_open_regular(int dir_fd, const char *name, int flags, int *ret_fd,
+		      struct err *e);
+
+/**
  * file_copy() - copy one regular file's bytes, atomically on the other side
  * @max: bytes the source may have
  *

@@ -79,18 +79,33 @@ char *text_valid_utf8(const char *bytes, size_t length)
 	return out;
 }
 
+/*
+ * Marks that turn the direction of what follows, so that it reads as something
+ * else, and separators of lines: U+200E, U+200F, U+2028 to U+202E and U+2066 to
+ * U+2069. Unicode Standard Annex 9; Unicode Technical Report 36, 2.5.
+ */
+static bool is_turning(const unsigned char *s)
+{
+	if (s[0] != 0xE2)
+		return false;
+	if (s[1] == 0x80)
+		return s[2] == 0x8E || s[2] == 0x8F ||
+		       (s[2] >= 0xA8 && s[2] <= 0xAE);
+	return s[1] == 0x81 && s[2] >= 0xA6 && s[2] <= 0xA9;
+}
+
 void text_plain(char *text)
 {
 	unsigned char *s = (unsigned char *)text;
 
 	for (; *s != '\0'; s++) {
 		/* C1 controls are 0xC2 0x80 .. 0xC2 0x9F in UTF-8. */
-		if (s[0] == 0xC2 && s[1] >= 0x80 && s[1] <= 0x9F) {
-			s[0] = '?';
-			s[1] = '?';
-		} else if (*s < 0x20 || *s == 0x7F) {
+		if (s[0] == 0xC2 && s[1] >= 0x80 && s[1] <= 0x9F)
+			memset(s, '?', 2);
+		else if (is_turning(s))
+			memset(s, '?', 3);
+		else if (*s < 0x20 || *s == 0x7F)
 			*s = '?';
-		}
 	}
 }
 

@@ -29,7 +29,8 @@ char *text_valid_utf8(const char *bytes, size_t length);
 /**
  * text_plain() - make foreign text fit for a terminal and a log line
  * @text: changed in place: every control character (C0, DEL, C1 in UTF-8),
- *        newlines included, becomes '?'
+ *        newlines included, and every mark that turns the direction of text
+ *        becomes '?', once a byte
  */
 void text_plain(char *text);
 

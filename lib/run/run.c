@@ -387,6 +387,28 @@ int run_note_domain(struct run *run, const char *domain, const char *state,
 	return add_and_sync(run, event, e);
 }
 
+int run_note_trouble(struct run *run, const char *domain, const char *message,
+		     struct err *e)
+{
+	struct json *event = record_event("trouble");
+
+	json_set_string(event, "domain", domain);
+	json_set_string(event, "message", message);
+	return add_and_sync(run, event, e);
+}
+
+int run_note_started(struct run *run, const char *domain, const char *message,
+		     unsigned int domid, struct err *e)
+{
+	struct json *event = record_event("domain");
+
+	json_set_string(event, "domain", domain);
+	json_set_string(event, "state", "started");
+	json_set_string(event, "message", message);
+	json_set_int(event, "domid", domid);
+	return add_and_sync(run, event, e);
+}
+
 int run_note_death(struct run *run, const char *domain, const char *message,
 		   const char *test, const struct death *death, struct err *e)
 {

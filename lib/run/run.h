@@ -32,8 +32,10 @@
  *           test, entry, iteration, step; message, and for Xen: xen,
  *           changeset, build_id, command_line, kernel, proven
  *   domain  domain, state: "starting" | "started" | "running" | "done" |
- *           "died" | "given up", message, reason, test; "died" also has
- *           entry, iteration and step of the test that was open: run/death.h
+ *           "died" | "given up", message, reason, test; "started" also has
+ *           domid, "died" entry, iteration and step of the test that was
+ *           open: run/death.h
+ *   trouble domain, message
  *   end     result: "finished" | "failed" | "boot failed" | "aborted",
  *           message
  */
@@ -111,6 +113,12 @@ int run_note_stage(struct run *run, const char *stage, const char *state,
 int run_note_domain(struct run *run, const char *domain, const char *state,
 		    const char *message, const char *reason, const char *test,
 		    struct err *e);
+/* Likewise a "trouble" event: something about what it left is not as it was. */
+int run_note_trouble(struct run *run, const char *domain, const char *message,
+		     struct err *e);
+/* Likewise its event "started"; @domid is Xen's, in this boot. */
+int run_note_started(struct run *run, const char *domain, const char *message,
+		     unsigned int domid, struct err *e);
 /* Likewise its event "died"; @test is the one that was open, or NULL. */
 int run_note_death(struct run *run, const char *domain, const char *message,
 		   const char *test, const struct death *death, struct err *e);

@@ -433,6 +433,7 @@ static int deliver_record(const struct share_delivery *delivery, int run_fd,
 	CLEANUP(fd_close) int in = openat(delivery->local_fd, RECORD_NAME,
 					  O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	CLEANUP(fd_close) int out = -1;
+	struct err missing = ERR_NONE;
 	struct stat st;
 	off_t here;
 	off_t there;
@@ -445,9 +446,9 @@ static int deliver_record(const struct share_delivery *delivery, int run_fd,
 	here = (uint64_t)st.st_size < delivery->record_bytes ?
 		       st.st_size :
 		       (off_t)delivery->record_bytes;
-	out = openat(run_fd, RECORD_NAME,
-		     O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	if (out >= 0 && is_beginning(in, out, here, &there, delivery->last)) {
+	if (file_open_regular(run_fd, RECORD_NAME, O_RDWR, &out, &missing) ==
+		    0 &&
+	    is_beginning(in, out, here, &there, delivery->last)) {
 		if (there == here)
 			return 0;
 		r = append_from(in, out, there, here, e);

@@ -89,10 +89,28 @@ static void take_domain(struct making *making, const struct json *event)
 	json_set_string(domain, "message", NULL);
 	copy_text(domain, event, "state");
 	copy_text(domain, event, "message");
+	/* Of another life, and perhaps of another boot. */
+	if (strcmp(json_get_string(event, "state", ""), "starting") == 0)
+		json_set_int(domain, "domid", -1);
+	if (json_get(event, "domid") != NULL)
+		json_set_int(domain, "domid", json_get_int(event, "domid", -1));
 	copy_text(domain, event, "reason");
 	copy_text(domain, event, "test");
 	if (strcmp(json_get_string(event, "state", ""), "died") == 0)
 		take_death(domain, event);
+}
+
+static void take_trouble(struct making *making, const struct json *event)
+{
+	const char *name = json_get_string(event, "domain", "?");
+	CLEANUP(freep) char *message =
+		strdup(json_get_string(event, "message", "?"));
+
+	if (message == NULL)
+		return;
+	text_plain(message);
+	json_set_string(named(making->domains, "domain", name), "trouble",
+			message);
 }
 
 static void take_boot(struct making *making, const struct json *event)
@@ -127,6 +145,8 @@ static void take_event(void *arg, const struct json *event)
 		take_stage(making, event, usec);
 	else if (strcmp(name, "domain") == 0)
 		take_domain(making, event);
+	else if (strcmp(name, "trouble") == 0)
+		take_trouble(making, event);
 	else if (strcmp(name, "boot") == 0)
 		take_boot(making, event);
 	if (strcmp(name, "end") == 0) {
@@ -178,29 +198,68 @@ static void fold_deaths(struct fold *fold, const struct json *deaths)
 	}
 }
 
-static int add_tests(struct json *to, const struct json *said,
-		     const struct control_domain *domain, int run_fd,
-		     struct err *e)
+struct reading {
+	struct fold *fold;
+	const char *run;
+	const char *domain;
+	bool begun;
+	bool ours;
+};
+
+/* A record begins with whose it is, and counts only if it is that one's. */
+static void take_domain_event(void *arg, const struct json *event)
 {
-	CLEANUP(fold_freep) struct fold *fold = NULL;
+	struct reading *reading = arg;
+
+	if (!reading->begun)
+		reading->ours =
+			strcmp(json_get_string(event, "event", ""),
+			       "domain") == 0 &&
+			strcmp(json_get_string(event, "run", ""),
+			       reading->run) == 0 &&
+			strcmp(json_get_string(event, "domain", ""),
+			       reading->domain) == 0;
+	reading->begun = true;
+	if (reading->ours)
+		fold_event(reading->fold, event);
+}
+
+/* What does not fit together, in words; NULL: nothing. */
+static const char *trouble_with(const struct reading *reading,
+				const struct json *said)
+{
+	const char *state = json_get_string(said, "state", "");
+	const char *trouble = json_get_string(said, "trouble", NULL);
+
+	if (reading->begun && !reading->ours)
+		return "its record is that of another run or domain, and does not count";
+	if (trouble == NULL && strcmp(state, "done") == 0 &&
+	    !reading->fold->done && json_get(said, "message") == NULL)
+		return "it said that it was done, which its record does not show";
+	return trouble;
+}
+
+static int add_tests(struct json *to, const struct json *said,
+		     struct reading *reading, int run_fd, struct err *e)
+{
+	struct fold *fold = reading->fold;
 	CLEANUP(freep) char *path =
-		text_format("%s/" RECORD_NAME, domain->name);
+		text_format("%s/" RECORD_NAME, reading->domain);
 	struct json *tests = json_array_new();
 	struct err missing = ERR_NONE;
 	int64_t good = 0;
-	int r;
 
-	r = fold_new(domain, &fold, e);
-	if (r < 0 || path == NULL) {
+	if (path == NULL) {
 		json_free(tests);
-		return r < 0 ? r : err_set(e, -ENOMEM, "out of memory");
+		return err_set(e, -ENOMEM, "out of memory");
 	}
-	record_read(run_fd, path, fold_event, fold, &missing);
+	record_read(run_fd, path, take_domain_event, reading, &missing);
 	fold_deaths(fold, json_get(said, "deaths"));
 	for (size_t i = 0; i < fold->count; i++) {
 		json_append(tests, test_json(&fold->entries[i]));
 		good += fold_is_good(&fold->entries[i]) ? 1 : 0;
 	}
+	json_set_string(to, "trouble", trouble_with(reading, said));
 	json_set_int(to, "good", good);
 	json_set_bool(to, "done", fold->done);
 	json_set(to, "tests", tests);
@@ -219,33 +278,56 @@ static void append_copy(void *arg, const char *key, const struct json *value)
 	json_append(arg, copy);
 }
 
+static void copy_said(struct json *to, const struct json *said)
+{
+	int64_t domid = json_get_int(said, "domid", -1);
+
+	json_set_string(to, "state",
+			json_get_string(said, "state", "not started"));
+	copy_text(to, said, "message");
+	copy_text(to, said, "reason");
+	copy_text(to, said, "test");
+	if (domid > 0)
+		json_set_int(to, "domid", domid);
+	json_set_int(to, "deaths",
+		     (int64_t)json_count(json_get(said, "deaths")));
+}
+
+static int add_domain(struct making *making, struct json *domains,
+		      const struct control_domain *domain, int run_fd,
+		      struct err *e)
+{
+	const struct json *said = json_get(making->domains, domain->name);
+	CLEANUP(fold_freep) struct fold *fold = NULL;
+	struct reading reading = {
+		.run = json_get_string(making->summary, "run", ""),
+		.domain = domain->name,
+	};
+	struct json *one;
+	int r;
+
+	r = fold_new(domain, &fold, e);
+	if (r < 0)
+		return r;
+	reading.fold = fold;
+	one = json_object_new();
+	json_append(domains, one);
+	json_set_string(one, "domain", domain->name);
+	copy_said(one, said);
+	return add_tests(one, said, &reading, run_fd, e);
+}
+
 static int add_domains(struct making *making, const struct control *control,
 		       int run_fd, struct err *e)
 {
 	struct json *domains = json_array_new();
+	int r = 0;
 
 	json_set(making->summary, "domains", domains);
-	for (size_t i = 0; i < control->domain_count; i++) {
-		const struct control_domain *domain = &control->domains[i];
-		const struct json *said =
-			json_get(making->domains, domain->name);
-		struct json *one = json_object_new();
-		int r;
-
-		json_append(domains, one);
-		json_set_string(one, "domain", domain->name);
-		json_set_string(one, "state",
-				json_get_string(said, "state", "not started"));
-		copy_text(one, said, "message");
-		copy_text(one, said, "reason");
-		copy_text(one, said, "test");
-		json_set_int(one, "deaths",
-			     (int64_t)json_count(json_get(said, "deaths")));
-		r = add_tests(one, said, domain, run_fd, e);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	for (size_t i = 0; r == 0 && i < control->domain_count; i++)
+		r = add_domain(making, domains, &control->domains[i], run_fd,
+			       e);
+	return r;
 }
 
 static int load_control_of(int run_fd, struct control **ret, struct err *e)
@@ -375,6 +457,9 @@ static void write_domain(FILE *out, const struct json *domain)
 		fprintf(out, "; died %" PRId64 " time%s", deaths,
 			deaths == 1 ? "" : "s");
 	fputc('\n', out);
+	if (json_get(domain, "trouble") != NULL)
+		fprintf(out, "  ! %s\n",
+			json_get_string(domain, "trouble", ""));
 	for (size_t i = 0; i < json_count(tests); i++) {
 		const struct json *test = json_at(tests, i);
 

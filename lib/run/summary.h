@@ -10,7 +10,7 @@
  * @run_fd: its directory, finished or not
  * @ret:    one object: run, result, message, started, ended, xen: {…},
  *          stages: [{stage, state, message, seconds}], domains: [{domain,
- *          state, message, tests: [{test, state, outcome, good, step,
+ *          state, message, deaths, domid, trouble, tests: [{test, state, outcome, good, step,
  *          seconds}]}]; the caller frees it
  *
  * Return: 0 or a negative errno.

@@ -15,6 +15,8 @@
 
 #define SECOND_USEC UINT64_C(1000000)
 
+enum { EVENTS_MAX = 1000 }; /* taken at once */
+
 struct store_watch {
 	struct store *store;
 	struct store_watch *next;
@@ -22,6 +24,7 @@ struct store_watch {
 	char token[24]; /* its number: a late event of a closed watch has none */
 	store_watch_fn fn;
 	void *arg;
+	char **event; /* the last of those that it has not been told of yet */
 };
 
 struct store {
@@ -103,6 +106,7 @@ int store_open(struct loop *loop, struct store **ret, struct err *e)
 
 static void watch_free(struct store_watch *watch)
 {
+	free(watch->event);
 	free(watch->path);
 	free(watch);
 }
@@ -228,23 +232,51 @@ static struct store_watch *find_watch(struct store *store, const char *token)
 	return NULL;
 }
 
-/* Everything that is there: the descriptor may not tell of it again. */
-static int on_events(void *arg, uint32_t events)
+/*
+ * libxenstore keeps what came in memory: a guest that writes without pause
+ * would fill it, if each event were acted on. So they are taken first, which
+ * is quick, and each watch is told of its last one.
+ */
+static int take_events(struct store *store)
 {
-	struct store *store = arg;
-	int r = 0;
-
-	if ((events & (EPOLLHUP | EPOLLERR)) != 0)
-		return -EPIPE;
-	while (r >= 0) {
+	for (int i = 0; i < EVENTS_MAX; i++) {
 		CLEANUP(freep) char **event = xs_check_watch(store->handle);
-		const struct store_watch *watch;
+		struct store_watch *watch;
 
 		if (event == NULL)
 			return errno == EAGAIN || errno == EINTR ? 0 : -errno;
 		watch = find_watch(store, event[XS_WATCH_TOKEN]);
-		if (watch != NULL)
-			r = watch->fn(watch->arg, event[XS_WATCH_PATH]);
+		if (watch == NULL)
+			continue;
+		free(watch->event);
+		watch->event = TAKE_PTR(event);
+	}
+	return 0; /* the descriptor tells of the rest */
+}
+
+static struct store_watch *next_told(struct store *store)
+{
+	for (struct store_watch *watch = store->watches; watch != NULL;
+	     watch = watch->next)
+		if (watch->event != NULL)
+			return watch;
+	return NULL;
+}
+
+static int on_events(void *arg, uint32_t events)
+{
+	struct store *store = arg;
+	struct store_watch *watch;
+	int r;
+
+	if ((events & (EPOLLHUP | EPOLLERR)) != 0)
+		return -EPIPE;
+	r = take_events(store);
+	/* From the top each time: a callback may close any of them. */
+	while (r >= 0 && (watch = next_told(store)) != NULL) {
+		CLEANUP(freep) char **event = TAKE_PTR(watch->event);
+
+		r = watch->fn(watch->arg, event[XS_WATCH_PATH]);
 	}
 	return r;
 }

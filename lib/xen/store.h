@@ -83,11 +83,11 @@ int store_domid(struct store *store, unsigned int *ret, struct err *e);
 
 /**
  * store_watch_fn - something at or below the watched path changed
- * @path: what changed, as the watch was named (relative or absolute); it says
- *        nothing about how: read it
+ * @path: what changed last, as the watch was named (relative or absolute); it
+ *        says nothing about how: read it
  *
- * Comes once right after store_watch() too. May be called more often than
- * something changed, and for a node that is gone by now. A negative answer
+ * Comes once right after store_watch() too. Changes that follow each other
+ * closely come as one. May also be called more often than something changed, and for a node that is gone by now. A negative answer
  * ends loop_run().
  */
 typedef int (*store_watch_fn)(void *arg, const char *path);

@@ -90,6 +90,39 @@ static void what_is_no_regular_file_is_refused_without_blocking(void **state)
 	}
 }
 
+/* A writer waits in open() until somebody opens the other end. */
+static pid_t wait_at_fifo(const struct scratch *s)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		openat(s->fd, "fifo", O_WRONLY);
+		_exit(0);
+	}
+	usleep(200000);
+	assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);
+	return pid;
+}
+
+static void what_is_no_regular_file_is_not_even_opened(void **state)
+{
+	struct scratch *s = *state;
+	struct err e = ERR_NONE;
+	char *got = NULL;
+	pid_t pid;
+
+	assert_int_equal(mkfifoat(s->fd, "fifo", 0644), 0);
+	pid = wait_at_fifo(s);
+	assert_int_equal(file_read(s->fd, "fifo", 100, &got, NULL, &e),
+			 -EINVAL);
+	assert_int_equal(file_copy(s->fd, "fifo", s->fd, "b", 9, &e), -EINVAL);
+	assert_int_equal(file_tail(s->fd, "fifo", 1, &got, &e), -EINVAL);
+	usleep(200000);
+	assert_int_equal(waitpid(pid, NULL, WNOHANG), 0); /* it still waits */
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
 /* ---- writing atomically ------------------------------------------------ */
 
 static void a_file_is_replaced_in_one_go(void **state)
@@ -265,6 +298,13 @@ static void a_copy_has_every_byte(void **state)
 	assert_memory_equal(got, bytes, 1 << 20);
 }
 
+static int truncate_at(const struct scratch *s, const char *name, off_t size)
+{
+	CLEANUP(fd_close) int fd = openat(s->fd, name, O_WRONLY | O_CLOEXEC);
+
+	return ftruncate(fd, size);
+}
+
 static void a_copy_beyond_the_limit_is_not_made(void **state)
 {
 	struct scratch *s = *state;
@@ -273,9 +313,52 @@ static void a_copy_beyond_the_limit_is_not_made(void **state)
 	put(s, "a", "12345");
 	put(s, "b", "old");
 	assert_int_equal(file_copy(s->fd, "a", s->fd, "b", 4, &e), -EFBIG);
-	assert_string_equal(e.text, "copy a: larger than 4 bytes");
+	assert_string_equal(e.text, "a is larger than 4 bytes");
 	assert_content(s, "b", "old");
 	assert_int_equal(entries(s, "."), 2);
+}
+
+static volatile sig_atomic_t too_much_written;
+
+static void on_too_much(int number)
+{
+	(void)number;
+	too_much_written = 1;
+}
+
+static void of_a_huge_file_nothing_is_copied(void **state)
+{
+	struct scratch *s = *state;
+	const struct sigaction action = {.sa_handler = on_too_much};
+	struct sigaction before;
+	struct rlimit unlimited;
+	struct rlimit limit;
+	struct err e = ERR_NONE;
+
+	put(s, "a", "");
+	assert_int_equal(truncate_at(s, "a", 10LL << 30), 0);
+	getrlimit(RLIMIT_FSIZE, &unlimited);
+	limit = (struct rlimit){.rlim_cur = 4096,
+				.rlim_max = unlimited.rlim_max};
+	sigaction(SIGXFSZ, &action, &before);
+	setrlimit(RLIMIT_FSIZE, &limit);
+	assert_int_equal(file_copy(s->fd, "a", s->fd, "b", 4096, &e), -EFBIG);
+	setrlimit(RLIMIT_FSIZE, &unlimited);
+	sigaction(SIGXFSZ, &before, NULL);
+	assert_false(too_much_written);
+	assert_int_equal(entries(s, "."), 1);
+}
+
+static void of_a_file_that_grows_no_more_is_copied_than_allowed(void **state)
+{
+	CLEANUP(fd_close) int proc = open("/proc/self", O_RDONLY | O_DIRECTORY);
+	struct scratch *s = *state;
+	struct err e = ERR_NONE;
+
+	/* Says that it has no bytes, and has some. */
+	assert_int_equal(file_copy(proc, "stat", s->fd, "b", 10, &e), -EFBIG);
+	assert_string_equal(e.text, "copy stat: larger than 10 bytes");
+	assert_int_equal(entries(s, "."), 0);
 }
 
 static void a_file_without_a_size_is_copied_too(void **state)
@@ -352,6 +435,7 @@ int main(void)
 		SCRATCH_TEST(a_file_without_a_size_is_read_and_bounded),
 		SCRATCH_TEST(
 			what_is_no_regular_file_is_refused_without_blocking),
+		SCRATCH_TEST(what_is_no_regular_file_is_not_even_opened),
 		SCRATCH_TEST(a_file_is_replaced_in_one_go),
 		SCRATCH_TEST(what_a_power_cut_left_behind_does_no_harm),
 		SCRATCH_TEST(a_link_in_the_way_is_replaced_and_not_followed),
@@ -363,6 +447,9 @@ int main(void)
 		SCRATCH_TEST(only_a_plain_name_can_be_written),
 		SCRATCH_TEST(a_copy_has_every_byte),
 		SCRATCH_TEST(a_copy_beyond_the_limit_is_not_made),
+		SCRATCH_TEST(of_a_huge_file_nothing_is_copied),
+		SCRATCH_TEST(
+			of_a_file_that_grows_no_more_is_copied_than_allowed),
 		SCRATCH_TEST(a_file_without_a_size_is_copied_too),
 		SCRATCH_TEST(only_a_regular_file_is_copied),
 		SCRATCH_TEST(the_last_lines_are_quoted),

@@ -343,6 +343,48 @@ static void a_watch_may_close_itself(void **state)
 	assert_null(watch);
 }
 
+/* Another domain, so that nothing here waits for its answers. */
+static void write_often(struct fixture *f, unsigned int times)
+{
+	static const char program[] =
+		"import sys; sys.path.insert(0, sys.argv[1].rsplit('/', 1)[0]); "
+		"import fakexen; s = fakexen.Store(sys.argv[2]); "
+		"[s.write('/a', str(i)) for i in range(int(sys.argv[3]))]";
+	char number[16];
+	pid_t pid = fork();
+	int status;
+
+	snprintf(number, sizeof(number), "%u", times);
+	if (pid == 0) {
+		execlp("python3", "python3", "-B", "-c", program, server_path(),
+		       f->dir, number, NULL);
+		_exit(127);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+/* More than are taken at once, and each is read by a round trip otherwise. */
+static void a_flood_of_changes_comes_as_few_and_the_last_is_not_lost(void **state)
+{
+	struct fixture *f = *state;
+	CLEANUP(freep) char *value = NULL;
+	struct store_watch *watch = NULL;
+	struct err e = ERR_NONE;
+	unsigned int called = 0;
+	unsigned int now;
+
+	assert_int_equal(store_watch(f->store, "/a", on_watch, f, &watch, &e),
+			 0);
+	wait_for(f);
+	write_often(f, 3500);
+	while ((now = wait_for(f)) > 0)
+		called += now;
+	assert_in_range(called, 4, 20);
+	assert_int_equal(store_read(f->store, "/a", 9, &value, &e), 0);
+	assert_string_equal(value, "3499");
+}
+
 /* ---- no xenstored ------------------------------------------------------ */
 
 static void without_devices_there_is_no_store(void **state)
@@ -393,6 +435,7 @@ int main(void)
 		TEST(a_closed_watch_is_silent),
 		TEST(two_watches_on_one_node_both_come),
 		TEST(a_watch_may_close_itself),
+		TEST(a_flood_of_changes_comes_as_few_and_the_last_is_not_lost),
 		TEST_ALONE(without_devices_there_is_no_store),
 		TEST_ALONE(a_xenstored_that_does_not_answer_is_given_up),
 	};

@@ -36,15 +36,17 @@ static const char record[] = "{\"n\":1," TIME(
 												  "\"message\":\"1 of 3 tests good\"}\n";
 
 static const char domain_record[] =
-	"{\"n\":1,\"event\":\"test\",\"entry\":0,\"state\":\"started\"}\n"
-	"{\"n\":2,\"event\":\"step\",\"entry\":0,\"step\":\"run\","
+	"{\"n\":1,\"event\":\"domain\",\"run\":\"run1\","
+	"\"domain\":\"bob13\"}\n"
+	"{\"n\":2,\"event\":\"test\",\"entry\":0,\"state\":\"started\"}\n"
+	"{\"n\":3,\"event\":\"step\",\"entry\":0,\"step\":\"run\","
 	"\"wall_usec\":1500000}\n"
-	"{\"n\":3,\"event\":\"test\",\"entry\":0,\"state\":\"ended\","
+	"{\"n\":4,\"event\":\"test\",\"entry\":0,\"state\":\"ended\","
 	"\"outcome\":\"exited\",\"exit_status\":0,\"step\":\"run\"}\n"
-	"{\"n\":4,\"event\":\"test\",\"entry\":1,\"state\":\"started\"}\n"
-	"{\"n\":5,\"event\":\"test\",\"entry\":1,\"state\":\"ended\","
+	"{\"n\":5,\"event\":\"test\",\"entry\":1,\"state\":\"started\"}\n"
+	"{\"n\":6,\"event\":\"test\",\"entry\":1,\"state\":\"ended\","
 	"\"outcome\":\"signaled\",\"signal\":11,\"step\":\"run\"}\n"
-	"{\"n\":6,\"event\":\"done\"}\n";
+	"{\"n\":7,\"event\":\"done\"}\n";
 
 static struct json *made(const struct scratch *s)
 {
@@ -148,6 +150,58 @@ static void a_test_that_dom0_saw_open_when_its_guest_died_crashed(void **state)
 			    "crashed: guest watchdog during run");
 }
 
+/* Of another guest, of another run, or of nobody. */
+static void a_record_that_is_not_this_domain_s_does_not_count(void **state)
+{
+	static const char *const heads[] = {
+		"\"domain\",\"run\":\"run1\",\"domain\":\"alice\"",
+		"\"domain\",\"run\":\"run0\",\"domain\":\"bob13\"",
+		"\"domain\"",
+		"\"plan\",\"run\":\"run1\",\"domain\":\"bob13\"",
+	};
+	struct scratch *s = *state;
+
+	put(s, RUN_CONTROL, CONTROL);
+	put(s, RECORD_NAME, record);
+	make_dirs(s, "bob13");
+	for (size_t i = 0; i < ARRAY_SIZE(heads); i++) {
+		CLEANUP(json_freep) struct json *summary = NULL;
+		const struct json *bob;
+		char text[512];
+
+		snprintf(text, sizeof(text),
+			 "{\"n\":1,\"event\":%s}\n"
+			 "{\"n\":2,\"event\":\"test\",\"entry\":0,"
+			 "\"state\":\"started\"}\n"
+			 "{\"n\":3,\"event\":\"test\",\"entry\":0,"
+			 "\"state\":\"ended\",\"outcome\":\"exited\","
+			 "\"exit_status\":0}\n{\"n\":4,\"event\":\"done\"}\n",
+			 heads[i]);
+		put(s, "bob13/" RECORD_NAME, text);
+		summary = made(s);
+		bob = json_at(json_get(summary, "domains"), 0);
+		assert_int_equal(json_get_int(bob, "good", -1), 0);
+		assert_string_equal(json_get_string(bob, "trouble", ""),
+				    "its record is that of another run or "
+				    "domain, and does not count");
+	}
+}
+
+static void done_without_a_record_is_trouble(void **state)
+{
+	struct scratch *s = *state;
+	CLEANUP(json_freep) struct json *summary = NULL;
+	CLEANUP(freep) char *text = NULL;
+
+	put(s, RUN_CONTROL, CONTROL);
+	put(s, RECORD_NAME, record);
+	summary = made(s);
+	text = summary_text(summary);
+	assert_non_null(strstr(text, "Domain bob13 done: 0 of 2 tests good\n"
+				     "  ! it said that it was done, which its "
+				     "record does not show\n"));
+}
+
 static void a_run_that_goes_on_has_a_summary_too(void **state)
 {
 	struct scratch *s = *state;
@@ -182,6 +236,8 @@ int main(void)
 		SCRATCH_TEST(
 			a_domain_without_a_record_has_all_its_tests_pending),
 		SCRATCH_TEST(a_summary_reads_as_text),
+		SCRATCH_TEST(a_record_that_is_not_this_domain_s_does_not_count),
+		SCRATCH_TEST(done_without_a_record_is_trouble),
 		SCRATCH_TEST(a_test_that_dom0_saw_open_when_its_guest_died_crashed),
 		SCRATCH_TEST(a_run_that_goes_on_has_a_summary_too),
 		SCRATCH_TEST(without_control_file_or_record_there_is_none),

@@ -38,6 +38,17 @@ static void control_characters_do_not_reach_a_terminal(void **state)
 	assert_string_equal(text, "?[31mred?line???end");
 }
 
+static void text_reads_in_the_order_in_which_it_is_written(void **state)
+{
+	char text[] = "a\xE2\x80\xAE" "b\xE2\x81\xA6" "c\xE2\x80\x8F"
+		      "d\xE2\x80\xA8" "e\xE2\x80\x9C\xE2\x82\xAC\xE2\x80";
+
+	(void)state;
+	text_plain(text);
+	assert_string_equal(text, "a???b???c???d???e\xE2\x80\x9C\xE2\x82\xAC"
+				  "\xE2\x80");
+}
+
 static void only_ascii_letters_fold(void **state)
 {
 	(void)state;
@@ -64,6 +75,7 @@ int main(void)
 		cmocka_unit_test(
 			bytes_that_are_not_utf8_become_replacement_characters),
 		cmocka_unit_test(control_characters_do_not_reach_a_terminal),
+		cmocka_unit_test(text_reads_in_the_order_in_which_it_is_written),
 		cmocka_unit_test(only_ascii_letters_fold),
 		cmocka_unit_test(durations_read_as_people_write_them),
 	};
