@@ -21,6 +21,9 @@
 /* Between two looks for those that are to be killed. */
 #define KILL_AGAIN_USEC UINT64_C(200000)
 
+/* So few are looked for at once; of more, most are about to end. */
+enum { FEW = 32 };
+
 /* What an earlier child left that no KILL ended: no child of this one. */
 struct leftovers {
 	pid_t pids[16];
@@ -83,11 +86,17 @@ static void terminate_tree(const struct child *child)
 		descendants_terminate(getpid());
 }
 
-/* Root may leave its control group: then it is still a descendant. */
+/*
+ * Root may leave its control group: then it is still a descendant, and is
+ * looked for when the group is empty.
+ */
 static void kill_tree(const struct child *child)
 {
-	if (child->group != NULL)
+	if (child->group != NULL) {
 		cgroup_signal(child->group, SIGKILL);
+		if (!cgroup_is_empty(child->group))
+			return;
+	}
 	if (!child->exited)
 		kill(child->pid, SIGKILL);
 	kill(-child->pid, SIGKILL);
@@ -252,7 +261,7 @@ static int on_sigchld(void *arg, int signal_number)
 	/* Whoever was asked to end has its grace, the others have not. */
 	if (!child->terminated && !child->killed)
 		begin_to_kill(child);
-	else if (child->killed && child->group == NULL)
+	else if (child->killed && left <= FEW)
 		kill_tree(child); /* who forked away is a child of ours now */
 	return 0;
 }
@@ -264,9 +273,11 @@ static void end_with_grace(struct child *child)
 	loop_timer_again(child->timer, CHILD_GRACE_S * SECOND_USEC);
 }
 
-/* The kernel holds it in a system call: it is given up. */
+/* The kernel holds it in a system call, or is busy ending it. */
 static int give_up(struct child *child)
 {
+	if (child->whole_tree)
+		descendants_kill(getpid()); /* not only those in the group */
 	child->result.left = child->whole_tree ? reap(child) : 1;
 	return finish(child);
 }
