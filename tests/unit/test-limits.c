@@ -226,7 +226,7 @@ static void too_many_tasks_cannot_be_started(void **state)
 
 /* ---- a child beside it ------------------------------------------------- */
 
-enum { TIMES = 100 };
+enum { TIMES = 30 };
 
 struct beside {
 	struct fixture *f;
@@ -276,7 +276,7 @@ static void a_child_beside_a_whole_tree_has_an_end_of_its_own(void **state)
 	assert_int_equal(
 		loop_timer(f->loop, 1000, start_it, &beside, &timer, &f->e), 0);
 	f->spec.whole_tree = true;
-	run_shell(f, "i=0; while [ $i -lt 1000 ]; do i=$((i + 1)); (true &);"
+	run_shell(f, "i=0; while [ $i -lt 200 ]; do i=$((i + 1)); (true &);"
 		     " done");
 	assert_int_equal(f->result.exit_status, 0);
 	assert_int_equal(loop_run(f->loop, &beside.done, &f->e), 0);
