@@ -279,6 +279,11 @@ static uint64_t read_key(const struct cgroup *group, const char *file,
 	return 0;
 }
 
+bool cgroup_is_empty(const struct cgroup *group)
+{
+	return read_key(group, "cgroup.events", "populated") == 0;
+}
+
 uint64_t cgroup_cpu_usec(const struct cgroup *group)
 {
 	return read_key(group, "cpu.stat", "usage_usec");

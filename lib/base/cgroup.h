@@ -47,6 +47,9 @@ int cgroup_limit_tasks(const struct cgroup *group, uint64_t tasks);
 /* Send a signal to every process in it; KILL reaches all at once. */
 void cgroup_signal(const struct cgroup *group, int signal_number);
 
+/* Whether nobody is in it, nor in a group below it; zombies do not count. */
+bool cgroup_is_empty(const struct cgroup *group);
+
 /* 0 where the kernel does not tell: microseconds, and KiB. */
 uint64_t cgroup_cpu_usec(const struct cgroup *group);
 uint64_t cgroup_memory_max_kib(const struct cgroup *group);

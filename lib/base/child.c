@@ -20,6 +20,9 @@
 /* Between two looks for those that are to be killed. */
 #define KILL_AGAIN_USEC UINT64_C(200000)
 
+/* So few are looked for at once; of more, most are about to end. */
+enum { FEW = 32 };
+
 /* What an earlier child left that no KILL ended: no child of this one. */
 struct leftovers {
 	pid_t pids[16];
@@ -134,13 +137,19 @@ static void terminate_tree(const struct child *child)
 				      list_others(child, others));
 }
 
-/* Root may leave its control group: then it is still a descendant. */
+/*
+ * Root may leave its control group: then it is still a descendant, and is
+ * looked for when the group is empty.
+ */
 static void kill_tree(const struct child *child)
 {
 	pid_t others[BESIDE_MAX + 1];
 
-	if (child->group != NULL)
+	if (child->group != NULL) {
 		cgroup_signal(child->group, SIGKILL);
+		if (!cgroup_is_empty(child->group))
+			return;
+	}
 	if (!child->exited)
 		kill(child->pid, SIGKILL);
 	kill(-child->pid, SIGKILL);
@@ -315,7 +324,7 @@ static int on_sigchld(void *arg, int signal_number)
 	/* Whoever was asked to end has its grace, the others have not. */
 	if (!child->terminated && !child->killed)
 		begin_to_kill(child);
-	else if (child->killed && child->group == NULL)
+	else if (child->killed && left <= FEW)
 		kill_tree(child); /* who forked away is a child of ours now */
 	return 0;
 }
@@ -327,14 +336,18 @@ static void end_with_grace(struct child *child)
 	loop_timer_again(child->timer, CHILD_GRACE_S * SECOND_USEC);
 }
 
-/* The kernel holds it in a system call: it is given up. */
+/* The kernel holds it in a system call, or is busy ending it. */
 static int give_up(struct child *child)
 {
+	pid_t others[BESIDE_MAX + 1];
+
 	if (child->kept) {
 		child->give_up_usec = UINT64_MAX;
 		loop_timer_again(child->timer, UINT64_MAX);
 		return 0;
 	}
+	if (child->whole_tree) /* not only those in the group */
+		descendants_kill(getpid(), list_others(child, others));
 	child->result.left = child->whole_tree ? reap(child) : 1;
 	return finish(child);
 }

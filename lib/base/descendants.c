@@ -101,26 +101,40 @@ void descendants_terminate(pid_t pid, const pid_t *beside)
 	step_back(first);
 }
 
+/* Those that were stopped, to be killed. */
+struct stopped {
+	pid_t *pids;
+	size_t count;
+	size_t room;
+};
+
 static void stop(void *arg, pid_t pid, unsigned int depth)
 {
-	(void)arg;
+	struct stopped *stopped = arg;
+
 	(void)depth;
 	kill(pid, SIGSTOP);
-}
+	if (stopped->count == stopped->room) {
+		size_t room = 2 * stopped->room + 256;
+		pid_t *pids = reallocarray(stopped->pids, room, sizeof(*pids));
 
-static void kill_with_children(void *arg, pid_t pid, unsigned int depth)
-{
-	kill(pid, SIGSTOP);
-	each_child(pid, NULL, kill_with_children, arg, depth + 1);
-	kill(pid, SIGKILL);
+		if (pids == NULL)
+			return; /* it is found again */
+		stopped->pids = pids;
+		stopped->room = room;
+	}
+	stopped->pids[stopped->count++] = pid;
 }
 
 void descendants_kill(pid_t pid, const pid_t *beside)
 {
+	struct stopped stopped = { .pids = NULL };
 	bool first = go_first();
 
 	/* All stop before one ends: in a full table its place is taken. */
-	descendants_each(pid, beside, stop, NULL);
-	each_child(pid, beside, kill_with_children, NULL, 0);
+	descendants_each(pid, beside, stop, &stopped);
+	for (size_t i = 0; i < stopped.count; i++)
+		kill(stopped.pids[i], SIGKILL);
 	step_back(first);
+	free(stopped.pids);
 }

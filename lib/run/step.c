@@ -140,7 +140,7 @@ void step_describe(const struct step_result *result, const char *ok,
 	add_count(message, "ended by the OOM killer", child->oom_kills);
 	add_count(message, "processes refused by tasks_limit",
 		  child->tasks_refused);
-	add_count(message, "processes that the kernel still holds",
+	add_count(message, "processes that are not gone yet",
 		  child->left);
 	if (result->output_cut)
 		add_count(message, "output cut, bytes written",

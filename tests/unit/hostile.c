@@ -16,6 +16,15 @@ static void ignore_all(void)
 		signal(number, SIG_IGN);
 }
 
+/* For who waits for it: it has done all that it is going to. */
+static void say_begun(void)
+{
+	int fd = open("begun", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+
+	if (fd >= 0)
+		close(fd);
+}
+
 static void wait_for_ever(void)
 {
 	for (;;)
@@ -33,6 +42,7 @@ static void scatter(long count)
 			_exit(0);
 		wait_for_ever();
 	}
+	say_begun();
 	wait_for_ever();
 }
 
@@ -44,6 +54,7 @@ static void hop(long count)
 			for (;;)
 				if (fork() > 0)
 					_exit(0);
+	say_begun();
 	wait_for_ever();
 }
 
@@ -52,6 +63,8 @@ static void chain(long count)
 {
 	while (count-- > 0 && fork() == 0)
 		;
+	if (count < 0)
+		say_begun();
 	wait_for_ever();
 }
 
@@ -65,6 +78,7 @@ static void bomb(void)
 
 static void stop(void)
 {
+	say_begun();
 	for (;;)
 		kill(0, SIGSTOP);
 }
@@ -84,6 +98,7 @@ static void threads(long count)
 	for (long i = 0; i < count; i++)
 		if (pthread_create(&thread, NULL, fork_in_a_thread, NULL) == 0)
 			pthread_join(thread, NULL);
+	say_begun();
 	wait_for_ever();
 }
 

@@ -22,8 +22,9 @@ HERE = Path(__file__).resolve().parent
 LATE_S = 15
 EVIDENCE_S = 45
 SLACK = 256 << 20
-# For the machine's own processes, and then for the bomb's.
-THREADS_MAX = 1500
+# For the machine's own processes, and the bomb's; emulation ends a few hundred
+# in a second.
+THREADS_MAX = 800
 
 SETUP = f"""set -e
 mkdir -p /var/tmp/limits /var/tmp/xentest /var/tmp/frozen
@@ -113,7 +114,7 @@ def orphans_are_killed(tests: list[Ended]) -> None:
     assert test.end["exit_status"] == 0, test
     assert test.step["stragglers"] >= 100, test
     assert "left" not in test.step, test
-    assert test.took_s <= 2 + LATE_S, test
+    assert test.took_s <= 60 + LATE_S, test
     next_is_good(tests, "orphans")
 
 
