@@ -69,9 +69,29 @@ static void durations_read_as_people_write_them(void **state)
 			    "2h 10m");
 }
 
+static void what_is_copied_is_cut_where_a_character_ends(void **state)
+{
+	/* Of each size that room may have, from 1. */
+	static const char *const expected[] = {
+		"", "a", "a", "a\xC3\xBC", "a\xC3\xBC", "a\xC3\xBC",
+		"a\xC3\xBC\xE2\x82\xAC", "a\xC3\xBC\xE2\x82\xAC",
+	};
+	char room[16];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(expected); i++) {
+		memset(room, 'x', sizeof(room));
+		text_copy(room, i + 1, "a\xC3\xBC\xE2\x82\xAC");
+		assert_string_equal(room, expected[i]);
+		assert_int_equal(room[i + 1], 'x');
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+			what_is_copied_is_cut_where_a_character_ends),
 		cmocka_unit_test(
 			bytes_that_are_not_utf8_become_replacement_characters),
 		cmocka_unit_test(control_characters_do_not_reach_a_terminal),
