@@ -215,9 +215,10 @@ void guest_on_released(struct guest *guest)
 	}
 	if (guest->ending && info.state == DOMAINS_GONE && guest->call == NULL)
 		has_stopped(guest);
-	guest_listen(guest); /* its last words */
-	if (!guest_is_final(guest) &&
-	    (info.state == DOMAINS_GONE || info.state == DOMAINS_SHUTDOWN ||
-	     info.state == DOMAINS_DYING))
+	if (info.state != DOMAINS_GONE && info.state != DOMAINS_SHUTDOWN &&
+	    info.state != DOMAINS_DYING)
+		return;
+	guest_look(guest); /* its last words */
+	if (!guest_is_final(guest))
 		take_leave(guest, &info);
 }

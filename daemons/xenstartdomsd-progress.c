@@ -185,14 +185,15 @@ static void take_progress(struct guest *guest, const struct progress *said)
 
 /* ---- listening to it --------------------------------------------------- */
 
-static void look(struct guest *guest)
+void guest_look(struct guest *guest)
 {
 	CLEANUP(freep) char *where = NULL;
 	CLEANUP(freep) char *text = NULL;
 	struct progress said;
 	struct err ignored = ERR_NONE;
 
-	if (guest_is_final(guest) || guest->host->stopping)
+	if (guest_is_final(guest) || guest_is_starting(guest) ||
+	    guest->host->stopping)
 		return;
 	where = text_format("/local/domain/%u/" STORE_STATE, guest->domid);
 	/* What is not there yet, too long or makes no sense says nothing. */
@@ -222,17 +223,12 @@ static bool is_too_often(struct guest *guest)
 	return false;
 }
 
-void guest_listen(struct guest *guest)
-{
-	if (guest->later == NULL)
-		return;
-	loop_source_free(TAKE_PTR(guest->later));
-	look(guest);
-}
-
 static int on_later(void *arg)
 {
-	guest_listen(arg);
+	struct guest *guest = arg;
+
+	loop_source_free(TAKE_PTR(guest->later));
+	guest_look(guest);
 	return 0;
 }
 
@@ -245,7 +241,7 @@ static int on_progress(void *arg, const char *path)
 	if (guest->later != NULL)
 		return 0;
 	if (!is_too_often(guest))
-		look(guest);
+		guest_look(guest);
 	else if (loop_timer(guest->host->loop, LISTEN_USEC, on_later, guest,
 			    &guest->later, &e) < 0)
 		guest_give_up(guest, "%s", e.text);

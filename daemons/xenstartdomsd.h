@@ -203,8 +203,8 @@ void guest_unpause(struct guest *guest);
 /* Tell the domain, and be told by it. Its domid is known. */
 int guest_announce(struct guest *guest, struct err *e);
 int guest_watch_progress(struct guest *guest, struct err *e);
-/* What it said and has not been heard yet, if it was too much at once. */
-void guest_listen(struct guest *guest);
+/* What it says now, heard or not: its end may come before news of it. */
+void guest_look(struct guest *guest);
 /* No more news are waited for, nor their time limits counted. */
 void guest_unwatch(struct guest *guest);
 /* Runs by now: has start_timeout from its beginning to report. */

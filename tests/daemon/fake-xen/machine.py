@@ -127,7 +127,7 @@ class Machine:
                                 env=self.environment() | environment, stdin=subprocess.DEVNULL,
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
-    def go(self, *options: str, status: int = 0, timeout: float = 60, **environment: str) -> str:
+    def go(self, *options: str, status: int = 0, timeout: float = 180, **environment: str) -> str:
         """The daemon's whole life. Returns what it said."""
         daemon = self.start(*options, **environment)
         try:
@@ -162,7 +162,7 @@ class Machine:
                     for line in text.splitlines() if not line.startswith("#"))
 
 
-def wait_until(condition, what: str, timeout: float = 20) -> None:
+def wait_until(condition, what: str, timeout: float = 60) -> None:
     end = time.monotonic() + timeout
     while not condition():
         if time.monotonic() > end:
