@@ -200,7 +200,7 @@ class Test(unittest.TestCase):
         self.assertEqual(marker["build_id"], tag.encode().hex())
         self.assertEqual(marker["boot_id"], Path("/proc/sys/kernel/random/boot_id").read_text().strip())
         self.assertEqual(marker["boot_timeout"], "1200")
-        self.assertEqual(m.armed.read_text(), f"XENTEST_RUN={run}\nXENTEST_XEN=/boot/xen-4.17.5-xt{tag}.gz\n")
+        self.assertEqual(m.armed.read_text(), f"XENTEST_MARK=xentest-{run}-{marker['boots_left']}\nXENTEST_RUN={run}\nXENTEST_XEN=/boot/xen-4.17.5-xt{tag}.gz\n")
         (armed,) = m.events("armed")
         self.assertEqual(armed["hypervisor"], f"/boot/xen-4.17.5-xt{tag}.gz")
         self.assertEqual(armed["build_id"], tag.encode().hex())
