@@ -18,7 +18,7 @@ void fuzz_broken(const char *condition, const char *file, int line)
 
 /* ---- files in memory --------------------------------------------------- */
 
-static char dir_path[64];
+static char dir_path[256];
 static int dir_fd = -1;
 
 static void remove_dir(void)
@@ -31,12 +31,15 @@ static void remove_dir(void)
 
 int fuzz_dir(void)
 {
+	const char *where = getenv("TMPDIR");
 	struct err e = ERR_NONE;
 
 	if (dir_fd >= 0)
 		return dir_fd;
-	snprintf(dir_path, sizeof(dir_path), "%s/xentest-fuzz-XXXXXX",
-		 access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+	if (where == NULL)
+		where = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+	must(snprintf(dir_path, sizeof(dir_path), "%s/xentest-fuzz-XXXXXX",
+		      where) < (int)sizeof(dir_path));
 	must(mkdtemp(dir_path) != NULL);
 	must(file_open_dir(AT_FDCWD, dir_path, &dir_fd, &e) == 0);
 	atexit(remove_dir);

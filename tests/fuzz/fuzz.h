@@ -25,7 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 		       fuzz_broken(#condition, __FILE__, __LINE__))
 _Noreturn void fuzz_broken(const char *condition, const char *file, int line);
 
-/* A directory in memory, empty at first; removed at the end. */
+/* A directory, in memory but for $TMPDIR; empty at first, removed at the end. */
 int fuzz_dir(void);
 const char *fuzz_dir_path(void);
 
