@@ -38,11 +38,8 @@ static int open_share(const struct guest *guest, int *ret_fd, struct err *e)
 	return r < 0 ? r : file_make_dirs(share_fd, path, 0755, ret_fd, e);
 }
 
-static int copy_if_there(int from_fd, int to_fd, const char *name,
-			 uint64_t max, struct err *e)
+static int if_there(int r)
 {
-	int r = file_copy(from_fd, name, to_fd, name, max, e);
-
 	return r == -ENOENT ? 0 : r;
 }
 
@@ -62,12 +59,15 @@ static int collect(void *arg, struct err *e)
 		r = open_share(guest, &share_fd, e);
 	if (r < 0)
 		return r;
+	/* The run ends by what it says, and may not lose it afterwards. */
 	if (!guest_is_dom0(guest))
-		r = copy_if_there(share_fd, local_fd, RECORD_NAME,
-				  RECORD_BYTES_MAX, e);
+		r = if_there(file_copy_synced(share_fd, RECORD_NAME, local_fd,
+					      RECORD_NAME, RECORD_BYTES_MAX,
+					      e));
 	/* One thing that it has spoilt does not cost the other. */
-	shared = copy_if_there(local_fd, share_fd, CONSOLE_LOG,
-			       2 * CONSOLE_BYTES_MAX, r < 0 ? &later : e);
+	shared = if_there(file_copy(local_fd, CONSOLE_LOG, share_fd,
+				    CONSOLE_LOG, 2 * CONSOLE_BYTES_MAX,
+				    r < 0 ? &later : e));
 	return r < 0 ? r : shared;
 }
 
@@ -80,8 +80,8 @@ static int share_dmesg(void *arg, struct err *e)
 	r = file_open_dir(AT_FDCWD, host->run->control->preferences.shared_dir,
 			  &share_fd, e);
 	return r < 0 ? r :
-		       copy_if_there(host->run->fd, share_fd, DMESG_LOG,
-				     CONSOLE_BYTES_MAX, e);
+		       if_there(file_copy(host->run->fd, DMESG_LOG, share_fd,
+					  DMESG_LOG, CONSOLE_BYTES_MAX, e));
 }
 
 static void note_trouble(struct host *host, const struct journal *about,

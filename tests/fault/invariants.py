@@ -115,7 +115,7 @@ class Verdict:
                 self.must(line in executed, f"{line} never ran and is said to be good")
             last = said[-1]["state"] if said else "pending"
             if state == "done":
-                self.must(last in ("ended", "interrupted", "skipped"), f"{domain} is done, {test} is {last}")
+                self.must(last in ("ended", "interrupted", "crashed", "skipped"), f"{domain} is done, {test} is {last}")
             bad += len(good) < TIMES.get(test, 1)
         if result == "finished":
             self.must(bad <= self.expected.bad_tests, f"{domain}: {bad} tests did not end well")
