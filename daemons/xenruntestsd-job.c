@@ -363,22 +363,13 @@ static int clean_temp(void *arg, struct err *e)
 /* Trees that a later one replaced: best removed at the end, in one go. */
 static void remove_trash(struct job *job)
 {
-	struct child_spec spec = CHILD_SPEC_NONE;
-	struct child_result result;
 	struct err e = ERR_NONE;
 
-	spec.name = "clean up";
-	spec.function = clean_temp;
-	spec.arg = job;
-	spec.limit_usec = CLEAN_LIMIT_S * SECOND_USEC;
-	if (child_run(job->loop, &spec, NULL, &result, &e) < 0)
+	if (child_call(job->loop, "clean up", clean_temp, job,
+		       CLEAN_LIMIT_S * SECOND_USEC, &e) < 0)
 		journal_say(&job->testing.about, JOURNAL_PLAIN, LOG_WARNING,
 			    "Trash stays in %s: %s",
 			    job->testing.domain->tempdir, e.text);
-	else if (result.number < 0)
-		journal_say(&job->testing.about, JOURNAL_PLAIN, LOG_WARNING,
-			    "Trash stays in %s: %s",
-			    job->testing.domain->tempdir, result.message);
 }
 
 static int finish(struct job *job, struct err *e)

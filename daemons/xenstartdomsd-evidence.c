@@ -148,21 +148,16 @@ static void read_ring(const struct host *host, struct cause_signs *signs,
 static void keep_ring(struct host *host, bool xen_ran,
 		      struct cause_signs *signs, char line[static 160])
 {
-	struct child_spec spec = CHILD_SPEC_NONE;
-	struct child_result result = { 0 };
 	struct err ignored = ERR_NONE;
+	int r = child_call(host->loop, "look for Xen's ring", look_for_ring,
+			   host, RING_LIMIT_S * UINT64_C(1000000), &ignored);
 
-	spec.name = "look for Xen's ring";
-	spec.function = look_for_ring;
-	spec.arg = host;
-	spec.limit_usec = RING_LIMIT_S * UINT64_C(1000000);
-	if (child_run(host->loop, &spec, NULL, &result, &ignored) < 0 ||
-	    result.timed_out)
+	if (r == -ETIMEDOUT)
 		return;
-	if (result.number == 0)
+	if (r == 0)
 		read_ring(host, signs, line);
 	signs->memory_lost = memory_survives(host, signs->ring_found) &&
-			     xen_ran && result.number == -ENOENT;
+			     xen_ran && r == -ENOENT;
 }
 
 /* ---- the journal ------------------------------------------------------- */

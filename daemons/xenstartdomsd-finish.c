@@ -101,27 +101,17 @@ static void note_trouble(struct host *host, const struct journal *about,
 static void in_child(struct host *host, const struct journal *about,
 		     int (*function)(void *arg, struct err *e), void *arg)
 {
-	struct child_spec spec = CHILD_SPEC_NONE;
-	struct child_result result = { 0 };
 	struct err e = ERR_NONE;
 	int r;
 
 	if (host->share_hangs)
 		return;
-	spec.name = "collect";
-	spec.function = function;
-	spec.arg = arg;
-	spec.limit_usec = COLLECT_LIMIT_S * SECOND_USEC;
-	r = child_run(host->loop, &spec, NULL, &result, &e);
-	/* Short of memory, the kernel ends anybody: no reason to lose results. */
-	if (r == 0 && result.term_signal != 0 && !result.timed_out)
-		r = child_run(host->loop, &spec, NULL, &result, &e);
-	host->share_hangs = r == 0 && result.timed_out;
+	r = child_call(host->loop, "collect", function, arg,
+		       COLLECT_LIMIT_S * SECOND_USEC, &e);
+	host->share_hangs = r == -ETIMEDOUT;
 	if (host->share_hangs)
-		r = err_set(&e, -ETIMEDOUT,
-			    "the share does not answer, and is not asked again");
-	else if (r == 0 && result.number < 0)
-		r = err_set(&e, result.number, "%s", result.message);
+		err_set(&e, r,
+			"the share does not answer, and is not asked again");
 	if (r < 0)
 		note_trouble(host, about, e.text);
 }

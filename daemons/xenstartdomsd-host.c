@@ -153,25 +153,8 @@ static int publish(void *arg, struct err *e)
 
 static int publish_to(struct guest *guest, struct err *e)
 {
-	struct child_spec spec = CHILD_SPEC_NONE;
-	struct child_result result;
-	int r;
-
-	spec.name = "publish";
-	spec.function = publish;
-	spec.arg = guest;
-	spec.limit_usec = PUBLISH_LIMIT_S * SECOND_USEC;
-	r = child_run(guest->host->loop, &spec, NULL, &result, e);
-	/* Short of memory, the kernel ends anybody: no reason to lose tests. */
-	if (r == 0 && result.term_signal != 0 && !result.timed_out)
-		r = child_run(guest->host->loop, &spec, NULL, &result, e);
-	if (r < 0)
-		return r;
-	if (result.timed_out)
-		return err_set(e, -ETIMEDOUT, "it does not answer");
-	return result.number < 0 ?
-		       err_set(e, result.number, "%s", result.message) :
-		       0;
+	return child_call(guest->host->loop, "publish", publish, guest,
+			  PUBLISH_LIMIT_S * SECOND_USEC, e);
 }
 
 /* Every share is different, and so is its trouble: one domain's, or all's. */

@@ -127,6 +127,20 @@ int child_run(struct loop *loop, const struct child_spec *spec,
 	      struct child **current, struct child_result *ret, struct err *e);
 
 /**
+ * child_call() - run a function of ours in a child and wait for it in the loop
+ * @function:   may block as long as it likes, and be killed
+ * @limit_usec: it may take
+ *
+ * One that a signal of somebody else's ended is tried once more.
+ *
+ * Return: its answer, with its error in @e; -ETIMEDOUT when it took too long;
+ * another negative errno when no process could be made.
+ */
+int child_call(struct loop *loop, const char *name,
+	       int (*function)(void *arg, struct err *e), void *arg,
+	       uint64_t limit_usec, struct err *e);
+
+/**
  * child_capture() - run a short program and take its output
  * @argv:       NULL at the end
  * @limit_usec: it may take

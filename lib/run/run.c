@@ -478,24 +478,11 @@ static int put_summary(void *arg, struct err *e)
 static int put_in_child(struct sharing *sharing, struct err *e)
 {
 	CLEANUP(loop_freep) struct loop *loop = NULL;
-	struct child_spec spec = CHILD_SPEC_NONE;
-	struct child_result result;
-	int r;
+	int r = loop_new(&loop, e);
 
-	spec.name = "share the summary";
-	spec.function = put_summary;
-	spec.arg = sharing;
-	spec.limit_usec = SHARE_LIMIT_S * UINT64_C(1000000);
-	r = loop_new(&loop, e);
-	if (r == 0)
-		r = child_run(loop, &spec, NULL, &result, e);
-	if (r < 0)
-		return r;
-	if (result.timed_out)
-		return err_set(e, -ETIMEDOUT, "it does not answer");
-	return result.number < 0 ?
-		       err_set(e, result.number, "%s", result.message) :
-		       0;
+	return r < 0 ? r :
+		       child_call(loop, "share the summary", put_summary,
+				  sharing, SHARE_LIMIT_S * UINT64_C(1000000), e);
 }
 
 /* The share may be gone; the run's own directory has the summary too. */
