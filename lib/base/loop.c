@@ -3,8 +3,13 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
 #include <systemd/sd-event.h>
 #include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
 
 struct loop {
 	sd_event *event;
@@ -14,6 +19,7 @@ struct loop {
 struct loop_source {
 	struct loop *loop;
 	sd_event_source *source;
+	int signal_fd; /* -1: no signal */
 	union {
 		loop_io_fn io;
 		loop_timer_fn timer;
@@ -65,6 +71,7 @@ static struct loop_source *source_new(struct loop *loop, void *arg)
 
 	if (source != NULL) {
 		source->loop = loop;
+		source->signal_fd = -1;
 		source->arg = arg;
 	}
 	return source;
@@ -99,20 +106,25 @@ static int on_timer(sd_event_source *event_source, uint64_t usec, void *arg)
 	return ended(&keep, keep.fn.timer(keep.arg));
 }
 
-static int on_signal(sd_event_source *event_source,
-		     const struct signalfd_siginfo *info, void *arg)
+static int on_signal(sd_event_source *event_source, int fd, uint32_t events,
+		     void *arg)
 {
 	struct loop_source *source = arg;
 	struct loop_source keep = *source;
+	struct signalfd_siginfo info;
 
 	(void)event_source;
-	return ended(&keep, keep.fn.signal(keep.arg, (int)info->ssi_signo));
+	(void)events;
+	if (read(fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
+		return 0; /* whoever else asked for it has it */
+	return ended(&keep, keep.fn.signal(keep.arg, (int)info.ssi_signo));
 }
 
 static int source_made(struct loop_source *source, int r, const char *what,
 		       struct loop_source **ret, struct err *e)
 {
 	if (r < 0) {
+		fd_close(&source->signal_fd);
 		free(source);
 		errno = -r;
 		return err_errno(e, "watch a %s", what);
@@ -163,6 +175,11 @@ void loop_timer_again(struct loop_source *timer, uint64_t after_usec)
 	sd_event_source_set_enabled(timer->source, SD_EVENT_ONESHOT);
 }
 
+/*
+ * Not sd_event_add_signal(3): it closes its descriptor without taking it out of
+ * the epoll set. While a child holds a copy (child_call(), or any before its
+ * exec), the set would go on to point to what is freed.
+ */
 int loop_signal(struct loop *loop, int signal_number, loop_signal_fn fn,
 		void *arg, struct loop_source **ret, struct err *e)
 {
@@ -178,8 +195,12 @@ int loop_signal(struct loop *loop, int signal_number, loop_signal_fn fn,
 	if (source == NULL)
 		return err_set(e, -ENOMEM, "out of memory");
 	source->fn.signal = fn;
-	r = sd_event_add_signal(loop->event, &source->source, signal_number,
-				on_signal, source);
+	source->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	r = source->signal_fd < 0 ?
+		    -errno :
+		    sd_event_add_io(loop->event, &source->source,
+				    source->signal_fd, EPOLLIN, on_signal,
+				    source);
 	return source_made(source, r, "signal", ret, e);
 }
 
@@ -188,6 +209,7 @@ void loop_source_free(struct loop_source *source)
 	if (source == NULL)
 		return;
 	sd_event_source_disable_unref(source->source);
+	fd_close(&source->signal_fd);
 	free(source);
 }
 

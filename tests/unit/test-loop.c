@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/wait.h>
 
 #include "base/loop.h"
 
@@ -160,6 +161,46 @@ static void a_signal_calls_back_and_kills_nobody(void **state)
 	assert_int_equal(f->signal_number, SIGTERM);
 }
 
+static int on_own_end(void *arg)
+{
+	struct fixture *f = arg;
+
+	loop_source_free(TAKE_PTR(f->source));
+	return on_timer(f);
+}
+
+static void a_signal_source_may_go_while_a_child_has_its_descriptors(void **state)
+{
+	struct fixture *f = *state;
+	struct loop_source *again = NULL;
+	pid_t child;
+
+	assert_int_equal(
+		loop_signal(f->loop, SIGUSR1, on_signal, f, &f->source, &f->e),
+		0);
+	child = fork();
+	if (child == 0) {
+		pause();
+		_exit(0);
+	}
+	loop_source_free(TAKE_PTR(f->source));
+	kill(getpid(), SIGUSR1); /* what the child's copy is ready for */
+	assert_int_equal(loop_timer(f->loop, 20000, on_own_end, f, &f->source,
+				    &f->e),
+			 0);
+	assert_int_equal(loop_run(f->loop, &f->done, &f->e), 0);
+	assert_int_equal(f->signal_number, 0);
+
+	f->done = false;
+	assert_int_equal(
+		loop_signal(f->loop, SIGUSR1, on_signal, f, &again, &f->e), 0);
+	assert_int_equal(loop_run(f->loop, &f->done, &f->e), 0);
+	assert_int_equal(f->signal_number, SIGUSR1);
+	loop_source_free(again);
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+}
+
 static void a_callback_that_fails_ends_the_loop_with_its_number(void **state)
 {
 	struct fixture *f = *state;
@@ -170,14 +211,6 @@ static void a_callback_that_fails_ends_the_loop_with_its_number(void **state)
 			 0);
 	assert_int_equal(loop_run(f->loop, &never, &f->e), -EPROTO);
 	assert_string_equal(f->e.text, "an event could not be handled");
-}
-
-static int on_own_end(void *arg)
-{
-	struct fixture *f = arg;
-
-	loop_source_free(TAKE_PTR(f->source));
-	return on_timer(f);
 }
 
 static void a_callback_may_free_its_own_source(void **state)
@@ -225,6 +258,7 @@ int main(void)
 		LOOP_TEST(a_descriptor_that_is_ready_calls_back),
 		LOOP_TEST(a_descriptor_that_cannot_be_watched_is_a_failure),
 		LOOP_TEST(a_signal_calls_back_and_kills_nobody),
+		LOOP_TEST(a_signal_source_may_go_while_a_child_has_its_descriptors),
 		LOOP_TEST(a_callback_that_fails_ends_the_loop_with_its_number),
 		LOOP_TEST(a_callback_may_free_its_own_source),
 		LOOP_TEST(nothing_is_waited_for_when_all_is_done),
