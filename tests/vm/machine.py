@@ -50,7 +50,7 @@ class MachineError(Exception):
 
 
 class ShellLost(MachineError):
-    """The shell went away under a command: a reboot, a crash, a power cut."""
+    """No shell answers, or not any more: a boot, a reboot, a crash, a power cut."""
 
 
 class Machine:
@@ -155,7 +155,7 @@ class Machine:
                 self.boot_id = found[1]
                 return self.boot_id
             if time.monotonic() >= deadline:
-                raise MachineError(
+                raise ShellLost(
                     f"no shell within {timeout:.0f} s; see {self.console_log}"
                 )
 
@@ -205,6 +205,16 @@ class Machine:
                 self.wait_shell(timeout=max(1.0, deadline - time.monotonic()))
             time.sleep(interval)
         raise MachineError(f"not true within {timeout:.0f} s: {command}\n{output}")
+
+    def last_words(self, lines: int = 40) -> str:
+        """The end of what its consoles and QEMU said: for who cannot go and look."""
+        ends = []
+        for name in ("com1.log", "com2.log", "qemu.log"):
+            path = self.state_dir / name
+            if path.exists():
+                text = path.read_bytes()[-32768:].decode(errors="replace")
+                ends += [f"the end of {name}:", *text.splitlines()[-lines:]]
+        return "\n".join(ends)
 
     def settle(self, timeout: float = 600) -> None:
         """Wait until systemd has started all that belongs to the boot."""

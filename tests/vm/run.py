@@ -26,15 +26,27 @@ def drop(machine: Machine, control_file: bytes) -> None:
 def status(machine: Machine) -> Status | None:
     """What `xentest status --json` says; None while nobody can be asked."""
     try:
-        code, output = machine.sh("xentest status --json", timeout=60)
-    except ShellLost:
+        code, output = _ask(machine)
+        return json.loads(output) if code == 0 else None
+    except (ShellLost, json.JSONDecodeError):
         return None
-    if code != 0:
-        return None
+
+
+def _ask(machine: Machine) -> tuple[int, str]:
+    return machine.sh("xentest status --json", timeout=60)
+
+
+def _why_not(machine: Machine) -> str:
+    """What can still be learnt about a run that does not end."""
     try:
-        return json.loads(output)
-    except json.JSONDecodeError:
-        return None
+        code, output = _ask(machine)
+        asked = f"xentest status --json: exit status {code}\n{output}\n"
+        command = "systemctl --no-pager list-jobs; systemctl --failed --no-pager; "
+        command += "journalctl -b --no-pager -o cat -u 'xen*' | tail -n 40; ps axo pid,stat,wchan:20,args"
+        asked += machine.sh(command, timeout=120)[1]
+    except MachineError as problem:
+        asked = f"{problem}\n"
+    return asked + machine.last_words()
 
 
 def follow(
@@ -56,7 +68,7 @@ def follow(
             last = status(machine)
             if last is None:
                 machine.wait_shell(timeout=10)
-        except MachineError:
+        except ShellLost:
             last = None
         if last is not None and last.get("run") in (None, known):
             last = None
@@ -64,7 +76,9 @@ def follow(
         if last is not None and last.get("result"):
             return last
         time.sleep(interval)
-    raise MachineError(f"the run has not ended within {timeout:.0f} s: {last}")
+    raise MachineError(
+        f"the run has not ended within {timeout:.0f} s: {last}\n{_why_not(machine)}"
+    )
 
 
 def journal(machine: Machine, run_id: str) -> str:

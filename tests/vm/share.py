@@ -116,7 +116,7 @@ def begin(machine: Machine, say: Callable[[run.Status | None], None]) -> str:
         if status is None:
             try:
                 machine.wait_shell(timeout=30)
-            except MachineError:
+            except ShellLost:
                 pass
         elif any(d.get("state") == "running" for d in status.get("domains", [])):
             return str(status["run"])
