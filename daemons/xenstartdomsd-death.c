@@ -68,8 +68,7 @@ static void note(struct guest *guest, const struct death *death,
 
 	if (run_note_death(guest->host->run, guest->control->name, message,
 			   test, death, &e) < 0)
-		journal_say(&guest->about, JOURNAL_PLAIN, LOG_ERR, "%s",
-			    e.text);
+		host_lose_record(guest->host, &guest->about, &e);
 	journal_say(&guest->about, JOURNAL_DOMAIN_DIED, LOG_WARNING, "Died: %s",
 		    message);
 }

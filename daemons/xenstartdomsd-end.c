@@ -21,8 +21,7 @@ void guest_note(struct guest *guest, const char *state, const char *message,
 
 	if (run_note_domain(guest->host->run, guest->control->name, state,
 			    message, reason, test, &e) < 0)
-		journal_say(&guest->about, JOURNAL_PLAIN, LOG_ERR, "%s",
-			    e.text);
+		host_lose_record(guest->host, &guest->about, &e);
 }
 
 /* ---- stopping it ------------------------------------------------------- */

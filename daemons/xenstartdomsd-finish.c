@@ -95,7 +95,7 @@ static void note_trouble(struct host *host, const struct journal *about,
 	journal_say(about, JOURNAL_SHARE_TROUBLE, LOG_WARNING, "%s", message);
 	if (about->domain != NULL &&
 	    run_note_trouble(host->run, about->domain, message, &e) < 0)
-		journal_say(about, JOURNAL_PLAIN, LOG_ERR, "%s", e.text);
+		host_lose_record(host, about, &e);
 }
 
 static void in_child(struct host *host, const struct journal *about,
@@ -190,5 +190,7 @@ int host_finish(struct host *host, struct err *e)
 	snprintf(message, sizeof(message), "%zu of %zu domains done",
 		 count_done(host), host->guest_count);
 	host_note_stage(host, "tests", "ok", message);
+	if (record_has_failed(host->run->record))
+		return err_set(e, -EIO, "the end cannot be recorded");
 	return host_end(host, "finished", message, e);
 }

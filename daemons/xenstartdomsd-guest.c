@@ -137,8 +137,7 @@ static void note_started(struct guest *guest, const char *message)
 
 	if (run_note_started(guest->host->run, guest->control->name, message,
 			     guest->domid, &e) < 0)
-		journal_say(&guest->about, JOURNAL_PLAIN, LOG_ERR, "%s",
-			    e.text);
+		host_lose_record(guest->host, &guest->about, &e);
 }
 
 /* ---- its time to start ------------------------------------------------- */
@@ -259,7 +258,6 @@ static void on_unpaused(void *arg, int r, const struct err *failed)
 		return;
 	}
 	guest->half_made = false;
-	note_started(guest, NULL);
 	journal_say(&guest->about, JOURNAL_DOMAIN_STARTED, LOG_INFO,
 		    "Started as domain %u", guest->domid);
 	guest_is_up(guest);
@@ -273,6 +271,11 @@ void guest_unpause(struct guest *guest)
 
 	guest->state = GUEST_UNPAUSING;
 	r = guest_announce(guest, &e);
+	/* Before it can do anything: what it does is not to be cleared away. */
+	if (r == 0)
+		note_started(guest, NULL);
+	if (guest->host->stopping)
+		return;
 	if (r == 0)
 		r = toolstack_unpause(guest->host->loop, guest->domid,
 				      on_unpaused, guest, &guest->call, &e);
@@ -335,6 +338,8 @@ static void create(struct guest *guest)
 	guest->ours = true;
 	guest->half_made = true;
 	note_starting(guest);
+	if (guest->host->stopping)
+		return;
 	r = arm_start_timeout(guest, &e);
 	if (r == 0)
 		r = toolstack_create_paused(guest->host->loop, control->config,
@@ -401,10 +406,38 @@ static void take_up(struct guest *guest)
 		guest_is_up(guest);
 }
 
+/* Recorded as started, and that is all that was done. */
+static bool is_paused(const struct guest *guest)
+{
+	struct domains_info info = { 0 };
+	struct err ignored = ERR_NONE;
+
+	return domains_info(guest->host->xen, guest->domid, &info, &ignored) ==
+		       0 &&
+	       info.state == DOMAINS_PAUSED;
+}
+
+static void let_go(struct guest *guest)
+{
+	struct err e = ERR_NONE;
+	int r;
+
+	guest->state = GUEST_ATTACHING;
+	r = arm_start_timeout(guest, &e);
+	if (r == 0)
+		r = guest_attach(guest, &e);
+	if (r < 0)
+		guest_give_up(guest, "%s", e.text);
+}
+
 static void begin_known(struct guest *guest)
 {
 	if (guest->ours && guest->half_made) {
 		clear_away(guest);
+		return;
+	}
+	if (guest->ours && is_paused(guest)) {
+		let_go(guest);
 		return;
 	}
 	if (!guest->ours)

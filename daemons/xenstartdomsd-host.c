@@ -256,7 +256,7 @@ void host_note_stage(struct host *host, const char *stage, const char *state,
 						    JOURNAL_STAGE_ENDED,
 		    LOG_INFO, "%s: %s", stage, message);
 	if (run_note_stage(host->run, stage, state, message, &e) < 0)
-		journal_say(&about, JOURNAL_PLAIN, LOG_ERR, "%s", e.text);
+		host_lose_record(host, &about, &e);
 }
 
 static void has_started_all(struct host *host)
@@ -288,16 +288,15 @@ void host_check(struct host *host)
 {
 	if (host->held)
 		return;
-	if (host->stopping) {
-		host->over = count_if(host, is_busy) == 0;
-		return;
+	if (!host->stopping) {
+		host->held = true; /* beginning one leads here again */
+		begin_next(host);
+		host->held = false;
 	}
-	host->held = true; /* beginning one leads here again */
-	begin_next(host);
-	host->held = false;
-	tell_systemd(host);
-	host->over = count_if(host, has_more_to_come) == 0 &&
-		     count_if(host, is_busy) == 0;
+	if (!host->stopping)
+		tell_systemd(host);
+	host->over = count_if(host, is_busy) == 0 &&
+		     (host->stopping || count_if(host, has_more_to_come) == 0);
 }
 
 void host_stop(struct host *host)
@@ -306,6 +305,14 @@ void host_stop(struct host *host)
 	for (size_t i = 0; i < host->guest_count; i++)
 		toolstack_cancel(host->guests[i].call);
 	host_check(host);
+}
+
+void host_lose_record(struct host *host, const struct journal *about,
+		      const struct err *why)
+{
+	journal_say(about, JOURNAL_PLAIN, LOG_ERR, "%s", why->text);
+	if (!host->stopping)
+		host_stop(host);
 }
 
 /* ---- watching ---------------------------------------------------------- */
@@ -377,7 +384,10 @@ int host_supervise(struct host *host, struct err *e)
 	loop_source_free(TAKE_PTR(host->run_timer));
 	store_unwatch(TAKE_PTR(host->introduced));
 	store_unwatch(TAKE_PTR(host->released));
-	if (r == 0 && host->stopping)
+	if (r == 0 && record_has_failed(host->run->record))
+		r = err_set(e, -EIO,
+			    "what happens cannot be recorded: going on when started again");
+	else if (r == 0 && host->stopping)
 		r = err_set(e, -ECANCELED, "stopped");
 	return r;
 }

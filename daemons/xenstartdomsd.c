@@ -120,7 +120,9 @@ static int end_failed(struct host *host, int r, struct err *e)
 	struct err late = ERR_NONE;
 	int ended;
 
-	if (r >= 0 || r == -ECANCELED || host->run == NULL)
+	/* Without a record it cannot end: started again, we take it up. */
+	if (r >= 0 || r == -ECANCELED || host->run == NULL ||
+	    record_has_failed(host->run->record))
 		return r;
 	ended = host_end(host, "failed", e->text, &late);
 	/* A Xen that cannot run guests is no place to be left in. */

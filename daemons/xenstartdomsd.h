@@ -61,7 +61,7 @@ struct guest {
 	int64_t known_domid; /* in this boot, of our making; -1: none */
 	bool has_domid;
 	bool ours;	/* we started it, in this boot */
-	bool half_made; /* … but did not get as far as unpausing it */
+	bool half_made; /* … but did not get as far as letting it run */
 	bool was_starting; /* when the boot before this one ended */
 	bool ending;	/* no more to come, but it has to be stopped yet */
 	struct toolstack *call;
@@ -160,6 +160,14 @@ void host_check(struct host *host);
 /* Ask all that is under way to end; host->over once it has. */
 void host_stop(struct host *host);
 
+/*
+ * What happened could not be recorded: says so, and ends us as host_stop() does.
+ * All that goes on from here would be lost; systemd starts us again, and the run
+ * goes on with what the record has.
+ */
+void host_lose_record(struct host *host, const struct journal *about,
+		      const struct err *why);
+
 /* Keep and say that a stage of the run began or ended. */
 void host_note_stage(struct host *host, const char *stage, const char *state,
 		     const char *message);
@@ -227,7 +235,7 @@ void guest_has_died(struct guest *guest, const struct domains_info *info);
 /* After guest->deaths deaths, the last one for @reason: is it started again? */
 bool guest_may_restart(const struct guest *guest, const char *reason);
 
-/* Keep a domain event; trouble with the record is only said. */
+/* Keep a domain event. */
 void guest_note(struct guest *guest, const char *state, const char *message,
 		const char *reason);
 

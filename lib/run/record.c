@@ -17,6 +17,8 @@ struct record {
 	char boot_id[37];
 	uint64_t length; /* lines */
 	uint64_t size;	 /* bytes */
+	bool torn;	 /* … and then some, of a line that did not fit */
+	bool failed;
 };
 
 /*
@@ -151,6 +153,20 @@ static void stamp(const struct record *record, struct json *event)
 	json_set_string(event, "boot", record->boot_id);
 }
 
+/* All of it, or nothing that the next one would follow. */
+static int add_line(struct record *record, const char *line, size_t length,
+		    struct err *e)
+{
+	int r;
+
+	if (record->torn && ftruncate(record->fd, (off_t)record->size) < 0)
+		return err_errno(e, "cut off a torn end");
+	r = file_write_all(record->fd, line, length, e);
+	record->torn = r < 0 &&
+		       ftruncate(record->fd, (off_t)record->size) < 0;
+	return r;
+}
+
 int record_add(struct record *record, struct json *event, struct err *e)
 {
 	CLEANUP(json_freep) struct json *owned = event;
@@ -168,10 +184,9 @@ int record_add(struct record *record, struct json *event, struct err *e)
 	if (length > RECORD_LINE_MAX)
 		return err_set(e, -E2BIG, "an event of %zu bytes", length);
 	line[length] = '\n'; /* in place of the NUL: one write() */
-	r = file_write_all(record->fd, line, length + 1, e);
+	r = add_line(record, line, length + 1, e);
 	if (r < 0) {
-		if (ftruncate(record->fd, (off_t)record->size) < 0)
-			return err_wrap(e, r, "%s (torn)", RECORD_NAME);
+		record->failed = true;
 		return err_wrap(e, r, "%s", RECORD_NAME);
 	}
 	record->length++;
@@ -181,9 +196,16 @@ int record_add(struct record *record, struct json *event, struct err *e)
 
 int record_sync(struct record *record, struct err *e)
 {
-	if (fdatasync(record->fd) < 0)
+	if (fdatasync(record->fd) < 0) {
+		record->failed = true;
 		return err_errno(e, "sync %s", RECORD_NAME);
+	}
 	return 0;
+}
+
+bool record_has_failed(const struct record *record)
+{
+	return record->failed;
 }
 
 uint64_t record_length(const struct record *record)

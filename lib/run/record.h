@@ -58,12 +58,16 @@ struct json *record_event(const char *event);
  * @event: taken over, also on failure
  *
  * It is in the file but not yet safe from a power cut: see record_sync().
- * After a failed write the part that was written is cut off again.
+ * After a failed write the part that was written is cut off again, if need be
+ * before the next one.
  */
 int record_add(struct record *record, struct json *event, struct err *e);
 
 /* All that was added survives a power cut once this returned 0. */
 int record_sync(struct record *record, struct err *e);
+
+/* Something could not be added or synced: what is said there has a gap. */
+bool record_has_failed(const struct record *record);
 
 /* Lines in it so far, and bytes. */
 uint64_t record_length(const struct record *record);
