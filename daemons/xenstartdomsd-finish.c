@@ -6,11 +6,11 @@
 #include <string.h>
 #include <syslog.h>
 
-#include "base/child.h"
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/notify.h"
 #include "base/text.h"
+#include "run/share.h"
 
 /* The end of a run: what was left behind is gathered, what began it put away. */
 
@@ -106,7 +106,7 @@ static void in_child(struct host *host, const struct journal *about,
 
 	if (host->share_hangs)
 		return;
-	r = child_call(host->loop, "collect", function, arg,
+	r = share_call(host->loop, "collect", function, arg,
 		       COLLECT_LIMIT_S * SECOND_USEC, &e);
 	host->share_hangs = r == -ETIMEDOUT;
 	if (host->share_hangs)

@@ -5,7 +5,6 @@
 #include <string.h>
 #include <syslog.h>
 
-#include "base/child.h"
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "base/notify.h"
@@ -153,7 +152,7 @@ static int publish(void *arg, struct err *e)
 
 static int publish_to(struct guest *guest, struct err *e)
 {
-	return child_call(guest->host->loop, "publish", publish, guest,
+	return share_call(guest->host->loop, "publish", publish, guest,
 			  PUBLISH_LIMIT_S * SECOND_USEC, e);
 }
 

@@ -9,11 +9,11 @@
 #include <syslog.h>
 #include <time.h>
 
-#include "base/child.h"
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/journal.h"
 #include "base/text.h"
+#include "run/share.h"
 #include "run/summary.h"
 #include "source/digest.h"
 
@@ -481,7 +481,7 @@ static int put_in_child(struct sharing *sharing, struct err *e)
 	int r = loop_new(&loop, e);
 
 	return r < 0 ? r :
-		       child_call(loop, "share the summary", put_summary,
+		       share_call(loop, "share the summary", put_summary,
 				  sharing, SHARE_LIMIT_S * UINT64_C(1000000), e);
 }
 

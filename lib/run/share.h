@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/loop.h"
 
 /*
  * The shared directory as a domain sees it: SHARED_DIR/NAME/ is its own, with
@@ -108,5 +109,22 @@ int share_deliver(void *delivery, struct err *e);
  * nobody knows.
  */
 int share_fetch_record(void *delivery, struct err *e);
+
+/* A share that has a bad moment costs nobody anything. */
+enum { SHARE_ATTEMPTS = 3, SHARE_PAUSE_S = 2 };
+
+/**
+ * share_call() - do something with the share in a child, and wait for it
+ * @name:       for messages
+ * @function:   tried SHARE_ATTEMPTS times, SHARE_PAUSE_S apart, until it does
+ *              not fail; must be able to begin anew
+ * @limit_usec: for all attempts together
+ *
+ * Return: as child_call(): what @function answered last; -ETIMEDOUT when it did
+ * not answer.
+ */
+int share_call(struct loop *loop, const char *name,
+	       int (*function)(void *arg, struct err *e), void *arg,
+	       uint64_t limit_usec, struct err *e);
 
 #endif

@@ -210,7 +210,7 @@ static int write_failure(struct err *e, int r)
 {
 	if (r != -ENOSPC && r != -EDQUOT)
 		return r;
-	return err_set(e, -ENOSPC, "no space left on the disk; free some");
+	return err_set(e, r, "%s; free some space", strerror(-r));
 }
 
 static int write_at(int fd, const char *bytes, size_t length, int64_t at,

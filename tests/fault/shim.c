@@ -764,6 +764,13 @@ static struct timespec shorter(struct timespec time)
 	return time;
 }
 
+EXPORT int nanosleep(const struct timespec *time, struct timespec *left)
+{
+	struct timespec sooner = shorter(*time);
+
+	return (int)syscall(SYS_nanosleep, &sooner, left);
+}
+
 /* sd-event has timers of clocks that hurry, and no others here. */
 EXPORT int timerfd_settime(int fd, int flags, const struct itimerspec *value,
 			   struct itimerspec *old)

@@ -461,6 +461,8 @@ class World:
             while chunk := connection.recv(4096):
                 data += chunk
             words = data.decode().split("\0")[:-1]
+            if not words:
+                return  # it ended before it could say what it wants
             answer = getattr(self, f"_xl_{words[0]}")(words)
             try:
                 connection.sendall(b"\0" + answer.encode())

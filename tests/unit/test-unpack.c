@@ -381,7 +381,7 @@ static int unpack_on_a_small_disk(const struct scratch *s)
 	if (file_open_dir(AT_FDCWD, s->path, &small.fd, &e) < 0 ||
 	    try(&small, "good.gzip", &e) != -ENOSPC)
 		return 1;
-	return strstr(e.text, "no space left on the disk; free some") == NULL;
+	return strstr(e.text, "No space left on device; free some space") == NULL;
 }
 
 static void a_full_disk_is_called_by_its_name(void **state)
