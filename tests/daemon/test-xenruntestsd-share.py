@@ -126,6 +126,7 @@ class Share(plain.Domain):
         self.go()
         wait_until("all have run", lambda: self.here() == ALL)
         wait_until("it hangs", lambda: hanging.children(process.pid) == 1)
+        wait_until("it is done", lambda: self.said().count("Done: 3 of 3") == 1)
         process.send_signal(signal.SIGKILL)
         process.wait()
         process = self.daemon()
