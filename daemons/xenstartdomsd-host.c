@@ -76,6 +76,9 @@ static void take_event(void *arg, const struct json *event)
 
 	if (strcmp(json_get_string(event, "event", ""), "boot") == 0)
 		take_charge(host, event);
+	if (strcmp(json_get_string(event, "event", ""), "watchdog") == 0 &&
+	    this_boot)
+		host->watchdog_id = (uint32_t)json_get_int(event, "id", 0);
 	if (strcmp(json_get_string(event, "event", ""), "domain") != 0)
 		return;
 	guest = find_guest(host, json_get_string(event, "domain", ""));
@@ -373,6 +376,8 @@ int host_supervise(struct host *host, struct err *e)
 	int r;
 
 	r = watch(host, e);
+	if (r == 0)
+		r = watchdog_begin(host, e);
 	if (r < 0)
 		return r;
 	host_note_stage(host, "guests", "started",
@@ -380,6 +385,7 @@ int host_supervise(struct host *host, struct err *e)
 	host->held = false;
 	host_check(host);
 	r = loop_run(host->loop, &host->over, e);
+	watchdog_end(host);
 	loop_source_free(TAKE_PTR(host->run_timer));
 	store_unwatch(TAKE_PTR(host->introduced));
 	store_unwatch(TAKE_PTR(host->released));

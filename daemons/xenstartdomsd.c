@@ -13,7 +13,7 @@
 #include "options.h"
 
 static const char usage[] =
-	"Usage: xenstartdomsd [--root DIR] [--grace SECONDS]\n"
+	"Usage: xenstartdomsd [--root DIR] [--grace SECONDS] [--watchdog SECONDS]\n"
 	"       xenstartdomsd --boot-guard [--root DIR]\n"
 	"       xenstartdomsd --check FILE | --dump FILE\n"
 	"\n"
@@ -24,6 +24,8 @@ static const char usage[] =
 	"  --boot-guard     reboot when Xen is not proven within boot_timeout\n"
 	"  --grace SECONDS  no news for so long after a step's time limit, and its\n"
 	"                   domain is given up (900)\n"
+	"  --watchdog SECONDS  nobody gets anywhere in dom0 for so long, and Xen\n"
+	"                   resets the machine (900; 0: never)\n"
 	"  --check FILE     check a control file: 0 good, 1 errors, 2 unreadable\n"
 	"  --dump FILE      print a control file as one JSON object\n"
 	"  --root DIR       look for /etc, /proc, /sys and /var below DIR\n"
@@ -36,30 +38,35 @@ static const char usage[] =
 struct arguments {
 	struct options common;
 	uint64_t grace_s;
+	uint64_t watchdog_s;
 	bool boot_guard;
 };
 
-enum { OPTION_GRACE = OPTION_OWN, OPTION_BOOT_GUARD };
+enum { OPTION_GRACE = OPTION_OWN, OPTION_WATCHDOG, OPTION_BOOT_GUARD };
 
 static const struct option table[] = {
 	OPTIONS_COMMON,
 	{ "grace", required_argument, NULL, OPTION_GRACE },
+	{ "watchdog", required_argument, NULL, OPTION_WATCHDOG },
 	{ "boot-guard", no_argument, NULL, OPTION_BOOT_GUARD },
 	{ 0 },
 };
 
-static void take_grace(struct arguments *arguments, const char *text)
+static uint64_t take_seconds(struct arguments *arguments, const char *option,
+			     const char *text)
 {
+	uint64_t seconds;
 	char *end;
 
 	errno = 0;
-	arguments->grace_s = strtoull(text, &end, 10);
+	seconds = strtoull(text, &end, 10);
 	if (errno == 0 && end != text && *end == '\0' && text[0] != '-' &&
-	    arguments->grace_s <= UINT32_MAX)
-		return;
-	fprintf(stderr, "xenstartdomsd: --grace: \"%s\" are no seconds\n",
+	    seconds <= UINT32_MAX)
+		return seconds;
+	fprintf(stderr, "xenstartdomsd: %s: \"%s\" are no seconds\n", option,
 		text);
 	arguments->common.exit_status = 2;
+	return 0;
 }
 
 static void take_arguments(struct arguments *arguments, int argc, char *argv[])
@@ -69,11 +76,16 @@ static void take_arguments(struct arguments *arguments, int argc, char *argv[])
 	*arguments = (struct arguments){
 		.common = OPTIONS("xenstartdomsd", usage),
 		.grace_s = HOST_GRACE_S,
+		.watchdog_s = HOST_WATCHDOG_S,
 	};
 	while ((option = options_next(&arguments->common, argc, argv, table)) !=
 	       -1) {
 		if (option == OPTION_GRACE)
-			take_grace(arguments, optarg);
+			arguments->grace_s =
+				take_seconds(arguments, "--grace", optarg);
+		else if (option == OPTION_WATCHDOG)
+			arguments->watchdog_s =
+				take_seconds(arguments, "--watchdog", optarg);
 		else
 			arguments->boot_guard = true;
 	}
@@ -189,6 +201,7 @@ static int run(struct host *host, const struct arguments *arguments,
 	if (r < 0)
 		return r;
 	host->grace_s = arguments->grace_s;
+	host->watchdog_s = arguments->watchdog_s;
 	return arguments->boot_guard ? run_guard(host, e) : run_host(host, e);
 }
 

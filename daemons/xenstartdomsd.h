@@ -23,6 +23,8 @@ enum {
 	HOST_CREATING_MAX = 2, /* xl create at once: each reads a whole image */
 	/* No news for so long beyond a step's limit: delivering takes 10 min. */
 	HOST_GRACE_S = 15 * 60,
+	/* More than WatchdogSec= of the unit: it is taken up by the next of us. */
+	HOST_WATCHDOG_S = 15 * 60,
 	GUEST_CONSOLE_S = 10, /* for xenconsoled to offer the terminal */
 	GUEST_STOP_S = 60,    /* from xl shutdown to xl destroy */
 	/* Boots in a row that nobody asked for, with no test under way. */
@@ -110,6 +112,9 @@ struct host {
 	bool over;     /* ends the loop */
 	bool stopping; /* … because we were told to: the run goes on later */
 	bool held;     /* host_check() does nothing for now */
+	uint64_t watchdog_s; /* 0: none */
+	uint32_t watchdog_id; /* in this boot; 0: none yet */
+	struct loop_source *watchdog_timer;
 	bool share_hangs; /* found out at the end: nothing is collected then */
 };
 
@@ -238,6 +243,14 @@ bool guest_may_restart(const struct guest *guest, const char *reason);
 /* Keep a domain event. */
 void guest_note(struct guest *guest, const char *state, const char *message,
 		const char *reason);
+
+/*
+ * dom0's watchdog, of HOST_WATCHDOG_S: armed while domains are watched over. A
+ * Xen that has none for us is no failure. It outlives a crash of ours, and is
+ * fed again by the next of us.
+ */
+int watchdog_begin(struct host *host, struct err *e);
+void watchdog_end(struct host *host);
 
 /* Boot Xen once more, to go on there. */
 int host_boot_again(struct host *host, struct err *e);

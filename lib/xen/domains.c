@@ -144,3 +144,22 @@ int domains_version(struct domains *domains, struct domains_version *ret,
 	*ret = version;
 	return 0;
 }
+
+int domains_arm_watchdog(struct domains *domains, uint32_t limit_s,
+			 uint32_t *ret_id, struct err *e)
+{
+	int id = xc_watchdog(domains->handle, 0, limit_s);
+
+	if (id < 0)
+		return err_errno(e, "arm a watchdog");
+	*ret_id = (uint32_t)id;
+	return 0;
+}
+
+int domains_feed_watchdog(struct domains *domains, uint32_t id,
+			  uint32_t limit_s, struct err *e)
+{
+	return xc_watchdog(domains->handle, id, limit_s) < 0 ?
+		       err_errno(e, "feed the watchdog") :
+		       0;
+}

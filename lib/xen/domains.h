@@ -2,6 +2,8 @@
 #ifndef XENTEST_XEN_DOMAINS_H
 #define XENTEST_XEN_DOMAINS_H
 
+#include <stdint.h>
+
 #include "base/err.h"
 
 /*
@@ -76,6 +78,26 @@ int domains_info(struct domains *domains, unsigned int domid,
  */
 int domains_version(struct domains *domains, struct domains_version *ret,
 		    struct err *e);
+
+/**
+ * domains_arm_watchdog() - have Xen end this domain if nobody feeds its watchdog
+ * @limit_s: seconds; in dom0 the end of the domain is a reset of the machine
+ * @ret_id:  1 or 2, for domains_feed_watchdog(); outlives this process
+ *
+ * Return: 0 or a negative errno; -ENOSPC or -EEXIST when all of this domain's
+ * watchdogs are somebody's.
+ * Source: xen/include/public/sched.h, SCHEDOP_watchdog.
+ */
+int domains_arm_watchdog(struct domains *domains, uint32_t limit_s,
+			 uint32_t *ret_id, struct err *e);
+
+/**
+ * domains_feed_watchdog() - another @limit_s seconds; 0: put it away
+ *
+ * Return: 0 or a negative errno; -EINVAL when there is none of that id.
+ */
+int domains_feed_watchdog(struct domains *domains, uint32_t id,
+			  uint32_t limit_s, struct err *e);
 
 /**
  * domains_describe() - "running", "paused", "shut down: crash", "gone", …

@@ -11,6 +11,7 @@ import json
 import signal
 import socket
 import sys
+import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -343,6 +344,67 @@ class InDom0(Case):
         m.go(status=1)
         self.assertEqual(m.reboots(), 0)
 
+    def watchdog(self) -> str:
+        path = self.machine.xen.directory / "watchdog"
+        return path.read_text() if path.exists() else ""
+
+    def test_dom0_has_a_watchdog_while_domains_are_watched_over(self) -> None:
+        m = self.machine
+        m.guest("guest1", [f"exec cat {m.xen.directory}/watchdog >{m.share}/armed", *GOOD])
+        m.make_run()
+        m.go()
+        self.assertEqual((m.share / "armed").read_text(), "1 900\n")
+        self.assertEqual(self.watchdog(), "1 0\n")
+        self.assertEqual([event["id"] for event in m.events("watchdog")], [1])
+
+    def test_the_watchdog_is_fed(self) -> None:
+        m = self.machine
+        m.guest("guest1", ["sleep 1.5", *GOOD])
+        m.make_run()
+        daemon = m.start("--watchdog", "2")
+        wait_until(lambda: self.watchdog() == "1 2\n", "the watchdog")
+        (m.xen.directory / "watchdog").write_text("")
+        wait_until(lambda: self.watchdog() == "1 2\n", "its food")
+        daemon.send_signal(signal.SIGSTOP)
+        (m.xen.directory / "watchdog").write_text("")
+        time.sleep(0.6)
+        self.assertEqual(self.watchdog(), "")
+        daemon.send_signal(signal.SIGCONT)
+        daemon.communicate(timeout=60)
+        self.assertEqual(self.watchdog(), "1 0\n")
+
+    def test_the_next_of_us_feeds_the_watchdog_that_a_crash_left(self) -> None:
+        m = self.machine
+        m.guest("guest1", ["await", "sleep 2", *GOOD])
+        m.make_run()
+        daemon = m.start()
+        wait_until(lambda: any(e["state"] == "started" for e in m.events("domain")), "the guest")
+        daemon.kill()
+        daemon.communicate()
+        self.assertEqual(self.watchdog(), "1 900\n")
+        said = m.go()
+        self.assertNotIn("no watchdog", said)
+        self.assertEqual(self.watchdog(), "1 0\n")
+        self.assertEqual(len(m.events("watchdog")), 1)
+
+    def test_a_watchdog_that_is_not_to_be_had_is_no_failure(self) -> None:
+        m = self.machine
+        (m.xen.directory / "watchdog").write_text("taken")
+        m.guest("guest1", GOOD)
+        m.make_run()
+        said = m.go()
+        self.assert_ended("finished")
+        self.assertIn("dom0 has no watchdog: arm a watchdog: all are taken", said)
+        self.assertEqual(self.watchdog(), "taken")
+
+    def test_without_watchdog_there_is_none(self) -> None:
+        m = self.machine
+        m.preferences.append("watchdog = no")
+        m.guest("guest1", GOOD)
+        m.make_run()
+        m.go()
+        self.assertEqual((self.watchdog(), m.events("watchdog")), ("", []))
+
     def test_a_damaged_marker_ends_its_run(self) -> None:
         m = self.machine
         m.guest("guest1", GOOD)
@@ -385,7 +447,7 @@ class InDom0(Case):
     def test_a_guest_that_was_rebooting_is_not_destroyed(self) -> None:
         m = self.machine
         m.mark(stage="test", boot_id=THIS_BOOT)
-        m.guest("again", ["sleep 1", *GOOD])
+        m.guest("again", ["await", *GOOD])
         m.make_run({"event": "domain", "domain": "again", "state": "starting", "boot": THIS_BOOT},
                    {"event": "domain", "domain": "again", "state": "started", "boot": THIS_BOOT},
                    {"event": "domain", "domain": "again", "state": "starting", "reason": "reboot", "boot": THIS_BOOT})
@@ -394,6 +456,18 @@ class InDom0(Case):
         m.go()
         self.assertEqual([c.split()[0] for c in m.xen.calls()], ["create", "unpause", "dmesg"])
         self.assertEqual(m.last("again")["state"], "done")
+
+    def test_a_guest_that_is_recorded_as_started_and_paused_is_let_go(self) -> None:
+        m = self.machine
+        m.mark(stage="test", boot_id=THIS_BOOT)
+        m.guest("paused", ["await", *GOOD])
+        m.make_run({"event": "domain", "domain": "paused", "state": "starting", "boot": THIS_BOOT},
+                   {"event": "domain", "domain": "paused", "state": "started", "domid": 1, "boot": THIS_BOOT})
+        m.xl("create", "-p", "-f", m.config("paused"))
+        m.go()
+        self.assertEqual([c.split()[0] for c in m.xen.calls()], ["create", "unpause", "dmesg"])
+        self.assertEqual(m.last("paused")["state"], "done")
+        self.assertIn("Linux version 6.1", (m.run_dir / "paused/console.log").read_text())
 
     def test_a_guest_left_half_made_is_made_anew(self) -> None:
         m = self.machine

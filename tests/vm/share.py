@@ -25,7 +25,7 @@ UNDELIVERED = "its results did not reach the share"
 # A disk of its own for the share, so that it can be full; after the one that
 # serves the guests' root has got its loop device.
 ORDER = ",x-systemd.".join(
-    ["", "requires=modprobe@loop.service", "after=xentest-modules.service"]
+    ["", "requires=xentest-modules.service", "after=xentest-modules.service"]
     + [f"before={name}.service" for name in ("nfs-server", "xenstartdomsd")]
 )
 SMALL_DISK = f"""\

@@ -108,3 +108,31 @@ int domains_version(struct domains *domains, struct domains_version *ret,
 	     sizeof(ret->command_line));
 	return 0;
 }
+
+/* The last word on it is in a file of its own; "taken" when nobody gets one. */
+static int put_watchdog(struct domains *domains, uint32_t id, uint32_t limit_s,
+			struct err *e)
+{
+	char line[32];
+	int length = snprintf(line, sizeof(line), "%u %u\n", id, limit_s);
+
+	return file_write_atomic(domains->dir_fd, "watchdog", line,
+				 (size_t)length, 0644, e);
+}
+
+int domains_arm_watchdog(struct domains *domains, uint32_t limit_s,
+			 uint32_t *ret_id, struct err *e)
+{
+	if (faccessat(domains->dir_fd, "watchdog", F_OK, 0) == 0)
+		return err_set(e, -ENOSPC, "arm a watchdog: all are taken");
+	*ret_id = 1;
+	return put_watchdog(domains, 1, limit_s, e);
+}
+
+int domains_feed_watchdog(struct domains *domains, uint32_t id,
+			  uint32_t limit_s, struct err *e)
+{
+	if (faccessat(domains->dir_fd, "watchdog", F_OK, 0) < 0)
+		return err_errno(e, "feed the watchdog");
+	return put_watchdog(domains, id, limit_s, e);
+}
