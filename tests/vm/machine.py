@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import argparse
 import atexit
+import codecs
 import json
 import re
 import secrets
@@ -81,6 +82,8 @@ class Machine:
         self._power, self._on = threading.Lock(), False  # it guards _on and _qemu
         self._shell: socket.socket | None = None
         self._unread = ""
+        # A character may be cut in two by a read.
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         # The path of a socket has at most 107 bytes.
         self._run_dir = Path(tempfile.mkdtemp(prefix="xentest-vm-"))
         self._memory = Path("/dev/shm") / self._run_dir.name
@@ -371,6 +374,7 @@ class Machine:
         if self._shell is not None:
             self._shell.close()
         self._shell = self._connect("com2")
+        self._decoder.reset()
 
     def _receive(self, timeout: float) -> None:
         """Add what COM2 sends, if anything comes within the time."""
@@ -384,7 +388,7 @@ class Machine:
                 data = b""
             if not data:  # the machine resets
                 self._reconnect()
-            self._unread += data.decode(errors="replace").replace("\r", "")
+            self._unread += self._decoder.decode(data).replace("\r", "")
 
     def _expect(self, wanted: re.Pattern[str], timeout: float) -> re.Match[str] | None:
         """Read COM2 until the pattern is there; None: not within the time."""
