@@ -82,6 +82,7 @@ static void one_that_asks_too_often_is_refused(void **state)
 
 	run_until_it_asks(f, "test1 = up\n[up]\nreboots = 1\n"
 			     "run_command = " ASK "; echo status $?\n");
+	assert_true(f->testing.fold->entries[0].wall_usec > 0);
 	assert_int_equal(go_on(f, NEXT_BOOT), 0);
 	assert_ended(f, 0, "exit status 0; rebooted 1 time");
 	assert_content(f->scratch, "local/up/run.1.log",
