@@ -30,6 +30,16 @@ int cli_start(const struct cli *cli, const char *argument);
 int cli_status(const struct cli *cli, const char *argument);
 int cli_abort(const struct cli *cli, const char *argument);
 int cli_summary(const struct cli *cli, const char *argument);
+int cli_reboot(const struct cli *cli, const char *argument);
+
+/* All of them that are built in here; the last one has no name. */
+extern const struct command {
+	const char *name;
+	int (*run)(const struct cli *cli, const char *argument);
+	int arguments_min;
+	int arguments_max;
+} cli_commands[];
+extern const char cli_usage[];
 
 /* "xentest: SENTENCE" on stderr. Return: CLI_BAD. */
 int cli_fail(struct err *e);

@@ -145,11 +145,17 @@ static void print_stages(const struct json *status)
 
 /* ---- domains ----------------------------------------------------------- */
 
+static bool is_open(const char *state)
+{
+	return strcmp(state, "running") == 0 ||
+	       strcmp(state, "rebooting") == 0;
+}
+
 static bool has_ended(const struct json *test)
 {
 	const char *state = text_of(test, "state");
 
-	return strcmp(state, "pending") != 0 && strcmp(state, "running") != 0;
+	return strcmp(state, "pending") != 0 && !is_open(state);
 }
 
 /* "LTP: run", from xenstore; else what its record says is running. */
@@ -159,7 +165,10 @@ static void print_now(const struct json *domain)
 	const struct json *now = json_get(domain, "now");
 
 	if (json_get(now, "test") != NULL) {
-		printf("%s: %s", text_of(now, "test"), text_of(now, "step"));
+		bool reboots = strcmp(text_of(now, "state"), "rebooting") == 0;
+
+		printf("%s: %s", text_of(now, "test"),
+		       reboots ? "reboots" : text_of(now, "step"));
 		if (json_get_int(now, "iteration", 1) > 1)
 			printf(", time %" PRId64,
 			       json_get_int(now, "iteration", 1));
@@ -168,8 +177,11 @@ static void print_now(const struct json *domain)
 	for (size_t i = 0; i < json_count(tests); i++) {
 		const struct json *test = json_at(tests, i);
 
-		if (strcmp(text_of(test, "state"), "running") == 0) {
-			fputs(text_of(test, "test"), stdout);
+		if (is_open(text_of(test, "state"))) {
+			printf("%s%s", text_of(test, "test"),
+			       strcmp(text_of(test, "state"), "running") == 0 ?
+				       "" :
+				       ": reboots");
 			return;
 		}
 	}

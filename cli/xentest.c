@@ -12,44 +12,6 @@
 #include "base/file.h"
 #include "base/text.h"
 
-static const char usage[] =
-	"Usage: xentest check FILE\n"
-	"       xentest start FILE [--no-reboot]\n"
-	"       xentest status [--json]\n"
-	"       xentest summary [RUN]\n"
-	"       xentest abort\n"
-	"\n"
-	"Test the Xen hypervisor on this machine, unattended.\n"
-	"\n"
-	"  check FILE    is FILE a good control file? Changes nothing\n"
-	"  start FILE    request a run: build Xen, reboot into it, start the\n"
-	"                guests, run the tests, come to rest\n"
-	"  status        what is going on, or how the last run ended\n"
-	"  summary       the summary of the newest run, or of RUN\n"
-	"  abort         end the run that is going on\n"
-	"\n"
-	"  --no-reboot   build and arrange everything, but do not reboot\n"
-	"  --json        for programs\n"
-	"  --root DIR    look for /etc and /var below DIR\n"
-	"  --help, --version\n"
-	"\n"
-	"Exit status: 0 done; 1 it failed, or FILE has errors; 2 wrong command\n"
-	"line, or FILE cannot be read; 3 refused: a run is going on (start), or\n"
-	"there is none (abort, summary). See xentest(1).\n";
-
-static const struct command {
-	const char *name;
-	int (*run)(const struct cli *cli, const char *argument);
-	int arguments_min;
-	int arguments_max;
-} commands[] = {
-	{ "check", cli_check, 1, 1 },
-	{ "start", cli_start, 1, 1 },
-	{ "status", cli_status, 0, 0 },
-	{ "summary", cli_summary, 0, 1 },
-	{ "abort", cli_abort, 0, 0 },
-};
-
 /* ---- what all subcommands need ----------------------------------------- */
 
 int cli_fail(struct err *e)
@@ -100,7 +62,7 @@ static int take_option(struct cli *cli, int option)
 		cli->root = optarg;
 		return -1;
 	case OPT_HELP:
-		fputs(usage, stdout);
+		fputs(cli_usage, stdout);
 		return CLI_GOOD;
 	case OPT_VERSION:
 		puts("xentest " XENTEST_VERSION);
@@ -113,17 +75,18 @@ static int take_option(struct cli *cli, int option)
 
 static const struct command *find_command(const char *name)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
-		if (strcmp(commands[i].name, name) == 0)
-			return &commands[i];
+	for (const struct command *command = cli_commands;
+	     command->name != NULL; command++)
+		if (strcmp(command->name, name) == 0)
+			return command;
 	return NULL;
 }
 
 /* An option that a subcommand would ignore is a misunderstanding. */
 static bool options_fit(const struct cli *cli, const struct command *command)
 {
-	return (!cli->json || command->run == cli_status) &&
-	       (!cli->no_reboot || command->run == cli_start);
+	return (!cli->json || strcmp(command->name, "status") == 0) &&
+	       (!cli->no_reboot || strcmp(command->name, "start") == 0);
 }
 
 static int run(struct cli *cli, int argc, char *argv[])
@@ -136,7 +99,7 @@ static int run(struct cli *cli, int argc, char *argv[])
 		command = find_command(argv[0]);
 	if (command == NULL || argc - 1 < command->arguments_min ||
 	    argc - 1 > command->arguments_max || !options_fit(cli, command)) {
-		fputs(usage, stderr);
+		fputs(cli_usage, stderr);
 		return CLI_USAGE;
 	}
 	if (file_open_dir(AT_FDCWD, cli->root, &cli->root_fd, &e) < 0)

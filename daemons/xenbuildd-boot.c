@@ -16,14 +16,25 @@
 /* Power cuts and the like, for which no test is to blame. */
 enum { SPARE_BOOTS = 3 };
 
+/* What the tests of this machine may ask for. */
+static uint64_t count_asked(const struct control *control)
+{
+	const struct control_domain *dom0;
+	char hostname[256] = "";
+
+	gethostname(hostname, sizeof(hostname) - 1);
+	dom0 = control_find_domain(control, hostname);
+	return dom0 == NULL ? 0 : control_reboots(dom0);
+}
+
 /*
  * As many boots as the control file can justify, so that a night does not
  * become an endless loop: one for each test, which is over when it takes the
- * machine down, and a few more.
+ * machine down, those that tests may ask for, and a few more.
  */
 static unsigned int count_boots(const struct control *control)
 {
-	uint64_t boots = SPARE_BOOTS;
+	uint64_t boots = SPARE_BOOTS + count_asked(control);
 
 	for (size_t i = 0; i < control->domain_count; i++)
 		boots += control->domains[i].entry_count;

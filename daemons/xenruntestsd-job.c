@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/notify.h"
 #include "base/text.h"
+#include "boot/reboot.h"
 #include "run/courier.h"
 #include "run/share.h"
 #include "source/source.h"
@@ -22,6 +23,7 @@ enum {
 	FETCH_LIMIT_S = 60,
 	BEGUN_LIMIT_S = 30, /* a share that hangs delays one test by this */
 	STOP_LIMIT_S = 10,  /* of the unit's TimeoutStopSec */
+	REBOOT_LIMIT_S = 60, /* to have in the share what a guest may forget */
 	FINISH_LIMIT_S = 10 * 60, /* until dom0 is told not to wait */
 };
 
@@ -41,7 +43,8 @@ static void put_state(const struct job *job, const char *state,
 	if (testing != NULL)
 		json_set_string(object, "domain", testing->domain->name);
 	if (testing != NULL && testing->step != NULL) {
-		json_set_string(object, "test", testing->about.test);
+		json_set_string(object, "test",
+				testing->fold->entries[testing->entry].test);
 		json_set_string(object, "step", testing->step);
 		json_set_int(object, "iteration", testing->iteration);
 	}
@@ -260,19 +263,18 @@ static int note_begin(struct job *job, struct err *e)
 
 static int open_record(struct job *job, struct err *e)
 {
-	char boot_id[37];
 	int r;
 
 	r = fold_new(job->testing.domain, &job->testing.fold, e);
 	if (r == 0)
-		r = run_boot_id(boot_id, e);
+		r = run_boot_id(job->boot_id, e);
 	if (r < 0)
 		return r;
 	r = seed_record(job, e);
 	if (r < 0)
 		return r;
-	r = record_open(job->testing.local_fd, boot_id, &job->testing.record,
-			fold_event, job->testing.fold, e);
+	r = record_open(job->testing.local_fd, job->boot_id,
+			&job->testing.record, fold_event, job->testing.fold, e);
 	if (r < 0 || record_length(job->testing.record) > 0)
 		return r;
 	return note_begin(job, e);
@@ -299,6 +301,9 @@ static int prepare(struct job *job, const struct control_domain *domain,
 	job->testing.domain = domain;
 	job->testing.hostname = job->hostname;
 	job->testing.shared_dir = job->shared_dir;
+	job->testing.boot_id = job->boot_id;
+	job->testing.no_reboots =
+		job->once ? "this is xenruntestsd --once" : NULL;
 	job->testing.death = job->died ? &job->death : NULL;
 	job->testing.about = (struct journal){ .run = job->run,
 					       .domain = domain->name };
@@ -400,6 +405,7 @@ static int finish(struct job *job, struct err *e)
 	return 0;
 }
 
+/* As testing_run(). */
 static int run_list(struct job *job, struct err *e)
 {
 	int r;
@@ -411,6 +417,22 @@ static int run_list(struct job *job, struct err *e)
 	if (r < 0 && job->courier != NULL)
 		courier_hurry(job->courier, STOP_LIMIT_S * SECOND_USEC);
 	return r;
+}
+
+/*
+ * The test that asked for it goes on in the next boot. A guest reboots by
+ * itself; dom0 does so when all its guests are done, by xenstartdomsd.
+ */
+static int go_down(struct job *job, struct err *e)
+{
+	courier_send(job->courier);
+	courier_hurry(job->courier, REBOOT_LIMIT_S * SECOND_USEC);
+	if (job->stopping)
+		return err_set(e, -ECANCELED, "stopped");
+	notify_status("%s: waits for the reboot that it asked for",
+		      job->testing.fold->entries[job->testing.entry].test);
+	put_state(job, "rebooting", &job->testing);
+	return job->in_dom0 ? 0 : reboot_now(e);
 }
 
 int job_run(struct job *job, struct err *e)
@@ -440,6 +462,8 @@ int job_run(struct job *job, struct err *e)
 		r = run_list(job, e);
 	if (r == 0)
 		r = finish(job, e);
+	else if (r > 0)
+		r = go_down(job, e);
 	/* Needs the loop. */
 	courier_free(TAKE_PTR(job->courier));
 	return r;

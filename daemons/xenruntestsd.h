@@ -26,6 +26,7 @@ struct job {
 	char *control_bytes;
 	size_t control_length;
 	struct control *control;
+	char boot_id[37];
 	bool in_dom0;
 	bool once;
 
@@ -53,6 +54,9 @@ int job_wait(struct job *job, struct err *e);
 
 /**
  * job_run() - run the tests, deliver, and remove our copy
+ *
+ * Or as far as a test that asks for a reboot: in a guest systemd was asked for
+ * it, in dom0 xenstartdomsd.
  *
  * Return: 0, also when this host has no section; -ECANCELED when told to
  * stop; another negative errno.

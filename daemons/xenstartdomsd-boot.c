@@ -54,7 +54,7 @@ static bool by_hand(const struct host *host)
 	return host->run->control->preferences.boot_method == CONTROL_BOOT_NONE;
 }
 
-int host_boot_again(struct host *host, struct err *e)
+int host_boot_again(struct host *host, enum cause cause, struct err *e)
 {
 	int r;
 
@@ -66,14 +66,40 @@ int host_boot_again(struct host *host, struct err *e)
 	if (r == 0)
 		r = arm(host, e);
 	if (r == 0)
-		r = run_note_reboot(host->run,
-				    cause_text(CAUSE_XENSTARTDOMSD), e);
+		r = run_note_reboot(host->run, cause_text(cause), e);
 	if (r == 0 && by_hand(host))
 		journal_say(&host->about, JOURNAL_REBOOTING, LOG_NOTICE,
 			    "Reboot into Xen, and the run goes on");
 	else if (r == 0)
 		r = host_reboot(host, "into Xen again, to go on", e);
 	return r < 0 ? err_wrap(e, r, "boot into Xen again") : 0;
+}
+
+static const struct guest *find_rebooting(const struct host *host)
+{
+	for (size_t i = 0; i < host->guest_count; i++)
+		if (host->guests[i].state == GUEST_REBOOTING)
+			return &host->guests[i];
+	return NULL;
+}
+
+/*
+ * Only an orderly end of this boot is the reboot that was asked for: without
+ * the last event the next boot has another cause, which ends the test.
+ */
+int host_come_back(struct host *host, struct err *e)
+{
+	int r;
+
+	if (find_rebooting(host) == NULL)
+		return 0;
+	if (host->marker.boots_left == 0)
+		return err_set(e, -ELOOP,
+			       "a test asked for a reboot, and no more boots are left");
+	r = host_boot_again(host, CAUSE_TEST, e);
+	if (r == 0)
+		r = run_note_shutdown(host->run, e);
+	return r < 0 ? r : 1;
 }
 
 int host_reboot(struct host *host, const char *why, struct err *e)

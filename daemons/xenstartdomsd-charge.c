@@ -33,7 +33,7 @@ static void charge_guest(struct json *charged, const struct guest *guest)
 	    record_read(dir_fd, RECORD_NAME, fold_event, fold, &ignored) < 0)
 		return;
 	for (size_t i = 0; i < fold->count; i++)
-		if (fold->entries[i].state == FOLD_RUNNING)
+		if (fold_is_open(&fold->entries[i]))
 			charge_entry(charged, guest, i, &fold->entries[i]);
 }
 

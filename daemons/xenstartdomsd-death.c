@@ -44,12 +44,18 @@ static void reason_of(const struct domains_info *info, char buffer[static 48])
 			 domains_reason_text(info->reason, number));
 }
 
+/* Also while it reboots as that test asked. */
+static bool has_open_test(const struct guest *guest)
+{
+	return guest->state == GUEST_TESTING || guest->rebooting;
+}
+
 /* Which line of its list was open, as far as it can be believed. */
 static void take_open_test(const struct guest *guest, struct death *death)
 {
 	const struct control_domain *control = guest->control;
 
-	if (guest->state != GUEST_TESTING || guest->index < 1 ||
+	if (!has_open_test(guest) || guest->index < 1 ||
 	    (uint64_t)guest->index > control->entry_count ||
 	    guest->iteration < 1 ||
 	    strcmp(control->entries[guest->index - 1].test->name,
@@ -63,7 +69,7 @@ static void take_open_test(const struct guest *guest, struct death *death)
 static void note(struct guest *guest, const struct death *death,
 		 const char *message)
 {
-	const char *test = guest->state == GUEST_TESTING ? guest->test : NULL;
+	const char *test = has_open_test(guest) ? guest->test : NULL;
 	struct err e = ERR_NONE;
 
 	if (run_note_death(guest->host->run, guest->control->name, message,
@@ -99,6 +105,7 @@ static void restart(struct guest *guest)
 	guest->has_domid = false; /* but still known, to clear it away */
 	guest->half_made = false;
 	guest->waiting = false;
+	guest->rebooting = false;
 	host_check(guest->host);
 }
 
@@ -121,7 +128,7 @@ void guest_has_died(struct guest *guest, const struct domains_info *info)
 
 	reason_of(info, death.reason);
 	take_open_test(guest, &death);
-	if (guest->state == GUEST_TESTING)
+	if (has_open_test(guest))
 		snprintf(message, sizeof(message), "%s during %s (%s)",
 			 death.reason, guest->test, guest->step);
 	else

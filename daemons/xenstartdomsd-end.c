@@ -174,17 +174,24 @@ void guest_give_up(struct guest *guest, const char *format, ...)
 
 /* ---- went down ---------------------------------------------------------- */
 
-/* A test may reboot its guest: it has start_timeout to come back. */
+/* A test may do so, or ask for it: the guest has start_timeout to come back. */
 static void has_rebooted(struct guest *guest)
 {
-	if (guest->reboots++ >= GUEST_REBOOTS_MAX) {
-		guest_give_up(guest, "it rebooted more than %d times",
-			      GUEST_REBOOTS_MAX);
+	uint64_t max = GUEST_REBOOTS_MAX + control_reboots(guest->control);
+	char message[128] = "it rebooted";
+
+	if (guest->reboots++ >= max) {
+		guest_give_up(guest, "it rebooted more than %" PRIu64 " times",
+			      max);
 		return;
 	}
+	if (guest->rebooting)
+		snprintf(message, sizeof(message),
+			 "it reboots, as %.100s asked", guest->test);
 	guest_unwatch(guest);
-	guest_note(guest, "starting", "it rebooted", "reboot");
-	journal_say(&guest->about, JOURNAL_PLAIN, LOG_NOTICE, "Reboots");
+	guest_note(guest, "starting", message, "reboot");
+	journal_say(&guest->about, JOURNAL_PLAIN, LOG_NOTICE, "I%s",
+		    message + 1);
 	guest_reawait(guest);
 }
 

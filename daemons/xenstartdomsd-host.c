@@ -218,7 +218,8 @@ static bool is_busy(const struct guest *guest)
 
 static bool has_more_to_come(const struct guest *guest)
 {
-	return !guest_is_final(guest) || guest->ending;
+	return (!guest_is_final(guest) && guest->state != GUEST_REBOOTING) ||
+	       guest->ending;
 }
 
 static bool is_testing(const struct guest *guest)

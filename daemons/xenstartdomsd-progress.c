@@ -149,11 +149,12 @@ static void is_testing(struct guest *guest, const struct progress *said)
 	if (guest->state == GUEST_TESTING && guest->test == name &&
 	    guest->step == said->step && guest->index == said->index &&
 	    guest->iteration == said->iteration)
-		return; /* said again, nothing new */
+		return; /* said again, nothing new; or that it reboots */
 	guest->test = name;
 	guest->step = said->step;
 	guest->index = said->index;
 	guest->iteration = said->iteration;
+	guest->rebooting = false;
 	begins_testing(guest);
 	say_test(guest);
 	arm_patience(guest, said->test);
@@ -170,10 +171,39 @@ static void is_delivering(struct guest *guest)
 	arm_patience(guest, NULL);
 }
 
+/* dom0 does not reboot under the others. */
+static void waits_to_reboot(struct guest *guest)
+{
+	struct journal about = guest->about;
+
+	guest->state = GUEST_REBOOTING;
+	guest_unwatch(guest);
+	about.test = guest->test;
+	journal_say(&about, JOURNAL_PLAIN, LOG_NOTICE,
+		    "Asks for a reboot, which comes when all other domains are done");
+}
+
+/* A guest does so by itself: it is awaited again once it is down. */
+static void is_rebooting(struct guest *guest, const struct progress *said)
+{
+	if (guest->rebooting)
+		return;
+	is_testing(guest, said);
+	if (guest_is_final(guest))
+		return;
+	guest->rebooting = true;
+	if (guest_is_dom0(guest))
+		waits_to_reboot(guest);
+	else
+		arm_patience(guest, NULL);
+}
+
 static void take_progress(struct guest *guest, const struct progress *said)
 {
 	if (said->state == PROGRESS_TESTING)
 		is_testing(guest, said);
+	else if (said->state == PROGRESS_REBOOTING)
+		is_rebooting(guest, said);
 	else if (said->state == PROGRESS_WAITING)
 		guest->waiting = true;
 	else if (said->state == PROGRESS_DELIVERING)

@@ -157,9 +157,9 @@ static int charge(struct host *host, struct arrival *arrival, struct err *e)
 
 /*
  * With Xen as the default entry a machine that goes down comes up in Xen
- * again. Nobody can look into the memory then: dom0 has its own alone.
+ * again; and after a test that asked for it. Nobody can look into the memory then: dom0 has its own alone.
  */
-static int came_by_itself(struct host *host, const struct history *history,
+static int came_from_xen(struct host *host, const struct history *history,
 			  struct arrival *arrival, struct err *e)
 {
 	struct evidence evidence;
@@ -167,7 +167,12 @@ static int came_by_itself(struct host *host, const struct history *history,
 
 	evidence_keep(host, history, true, &evidence);
 	evidence.signs.clean = history->clean;
+	/* Cut off before it is not the reboot that the test asked for. */
+	if (history->clean)
+		evidence.signs.asked = history->asked;
 	arrival->cause = cause_decide(&evidence.signs);
+	if (cause_is_asked(arrival->cause))
+		return 0;
 	journal_say(&host->about, JOURNAL_PLAIN, LOG_WARNING,
 		    "The machine went down during the tests: %s (%s), boots left: %u",
 		    cause_text(arrival->cause), evidence.found,
@@ -195,8 +200,8 @@ static int take_arrival(struct host *host, struct arrival *arrival,
 	if (history.asked == CAUSE_UNKNOWN &&
 	    host->marker.stage == MARKER_BOOT)
 		arrival->cause = CAUSE_XENBUILDD; /* by hand, as it had said */
-	if (arrival->cause == CAUSE_UNKNOWN)
-		r = came_by_itself(host, &history, arrival, e);
+	if (arrival->cause == CAUSE_UNKNOWN || arrival->cause == CAUSE_TEST)
+		r = came_from_xen(host, &history, arrival, e);
 	return r;
 }
 
@@ -282,7 +287,7 @@ static int never_came_up(struct host *host, struct err *e)
 		return r;
 	if (!may_try_again(host, arrival.cause))
 		return boot_failed(host, message, e);
-	r = host_boot_again(host, e);
+	r = host_boot_again(host, CAUSE_XENSTARTDOMSD, e);
 	return r < 0 ? r : 1;
 }
 
@@ -341,7 +346,7 @@ static int went_down(struct host *host, struct err *e)
 		return no_more_boots(host, message, e);
 	if (cause_is_crash(arrival.cause))
 		give_up_starting(host, arrival.cause);
-	r = host_boot_again(host, e);
+	r = host_boot_again(host, CAUSE_XENSTARTDOMSD, e);
 	return r < 0 ? r : 1;
 }
 

@@ -98,6 +98,7 @@ static int (*const stages[])(struct host *host, struct err *e) = {
 	host_prove,
 	host_publish,
 	host_supervise,
+	host_come_back,
 	host_finish,
 };
 

@@ -29,7 +29,11 @@ enum {
 	GUEST_STOP_S = 60,    /* from xl shutdown to xl destroy */
 	/* Boots in a row that nobody asked for, with no test under way. */
 	HOST_FRUITLESS_MAX = 3,
-	GUEST_REBOOTS_MAX = 16, /* each gives it start_timeout again */
+	/*
+	 * Besides those that its tests may ask for; each gives it
+	 * start_timeout again.
+	 */
+	GUEST_REBOOTS_MAX = 16,
 	/* A guest that writes without pause is listened to that often. */
 	GUEST_LISTEN_MS = 100,
 	GUEST_LISTEN_BURST = 50, /* before that, without any pause */
@@ -45,6 +49,7 @@ enum guest_state {
 	GUEST_AWAITED,	 /* somebody else starts it */
 	GUEST_BOOTING,	 /* runs, has not reported */
 	GUEST_TESTING,
+	GUEST_REBOOTING, /* dom0 is to reboot, once all others are done */
 	GUEST_DONE, /* this one and all below: no more to come */
 	GUEST_DIED,
 	GUEST_GIVEN_UP,
@@ -84,6 +89,7 @@ struct guest {
 	int64_t index_said; /* in the journal; bounds what it can write there */
 	bool waiting;
 	bool undelivered; /* what its tests left is in it, and nowhere else */
+	bool rebooting; /* as its open test asked, which goes on then */
 	unsigned int reboots;
 
 	unsigned int deaths; /* in the whole run */
@@ -138,6 +144,9 @@ int host_publish(struct host *host, struct err *e);
 
 /* Starts the guests and watches over all domains until none has more to come. */
 int host_supervise(struct host *host, struct err *e);
+
+/* Reboots into this Xen again, if one of dom0's tests asked for that. */
+int host_come_back(struct host *host, struct err *e);
 
 /* Collects what is left to collect and ends the run. */
 int host_finish(struct host *host, struct err *e);
@@ -252,8 +261,8 @@ void guest_note(struct guest *guest, const char *state, const char *message,
 int watchdog_begin(struct host *host, struct err *e);
 void watchdog_end(struct host *host);
 
-/* Boot Xen once more, to go on there. */
-int host_boot_again(struct host *host, struct err *e);
+/* Boot Xen once more, to go on there; @cause: who of us asks for it. */
+int host_boot_again(struct host *host, enum cause cause, struct err *e);
 
 /* What the run's record tells of its boots. */
 struct history {

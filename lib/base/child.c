@@ -391,6 +391,15 @@ void child_stop(struct child *child)
 	end_with_grace(child);
 }
 
+bool child_kill(struct child *child)
+{
+	if (child == NULL || is_ending(child))
+		return false;
+	child->result.stopped = true;
+	begin_to_kill(child);
+	return true;
+}
+
 void child_abandon(struct child *child)
 {
 	kill_tree(child);

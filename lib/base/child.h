@@ -112,7 +112,10 @@ int child_start(struct loop *loop, const struct child_spec *spec,
 /* End it now: TERM, then KILL after CHILD_GRACE_S. Its @done follows. */
 void child_stop(struct child *child);
 
-/* The same, and its result says that it timed out. */
+/* With KILL at once. Return: whether it was not ending already. */
+bool child_kill(struct child *child);
+
+/* As child_stop(), and its result says that it timed out. */
 void child_time_out(struct child *child);
 
 /* Forget one that still runs: it gets KILL, and its @done is never called. */

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "boot/reboot.h"
 
+#include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <systemd/sd-bus.h>
 
@@ -52,6 +54,15 @@ static int ask_systemd(sd_bus *bus, struct err *e)
 	return describe(r, &error, "systemd", e);
 }
 
+/* Which starts reboot.target in the same way. */
+static int signal_systemd(struct err *e)
+{
+	/* As sd_booted(3) finds out. */
+	if (access("/run/systemd/system", F_OK) < 0)
+		return err_set(e, -ENOTSUP, "systemd is not running either");
+	return kill(1, SIGRTMIN + 5) < 0 ? err_errno(e, "signal systemd") : 0;
+}
+
 bool reboot_is_under_way(void)
 {
 	CLEANUP(unref_bus) sd_bus *bus = NULL;
@@ -75,8 +86,12 @@ int reboot_now(struct err *e)
 
 	r = sd_bus_open_system(&bus);
 	if (r < 0) {
-		errno = -r;
-		return err_errno(e, "reboot: reach the system bus");
+		int missing = r;
+
+		r = signal_systemd(e);
+		return r < 0 ? err_wrap(e, r, "reboot: no system bus (%s)",
+					strerror(-missing)) :
+			       0;
 	}
 	r = ask_logind(bus, &logind);
 	if (r < 0)

@@ -94,7 +94,8 @@ struct control_test {
 	uint64_t output_limit_bytes; /* of each log; or CONTROL_NO_LIMIT */
 	uint64_t memory_limit_bytes; /* of all its processes; likewise */
 	uint64_t tasks_limit;	     /* processes and threads; likewise */
-	unsigned int jobs;	/* 0: the CPUs online */
+	unsigned int reboots; /* that it may ask for, in each iteration */
+	unsigned int jobs;    /* 0: the CPUs online */
 };
 
 /* One line of a domain's list. */
@@ -206,6 +207,9 @@ void control_freep(struct control **control);
  */
 const struct control_domain *control_find_domain(const struct control *control,
 						 const char *hostname);
+
+/* How many reboots the tests of a domain may ask for, all together. */
+uint64_t control_reboots(const struct control_domain *domain);
 
 /* Does @status (an exit status, 0 to 255) count as expected? */
 bool control_expects(const struct control_expect *expect, int status);

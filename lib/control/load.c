@@ -194,6 +194,18 @@ const struct control_domain *control_find_domain(const struct control *control,
 	return NULL;
 }
 
+uint64_t control_reboots(const struct control_domain *domain)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < domain->entry_count; i++) {
+		const struct control_test *test = domain->entries[i].test;
+
+		sum += (uint64_t)test->reboots * test->repeat;
+	}
+	return sum;
+}
+
 bool control_expects(const struct control_expect *expect, int status)
 {
 	if (!expect->given)

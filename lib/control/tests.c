@@ -37,7 +37,7 @@ static const struct rule test_rules[] = {
 	{"output_limit", value_size, AT(output_limit_bytes), .whole = false},
 	{"memory_limit", value_size, AT(memory_limit_bytes), .whole = false},
 	{"tasks_limit", value_tasks, AT(tasks_limit), .whole = false},
-	{"reboots", value_refused, 0, .whole = false},
+	{"reboots", value_reboots, AT(reboots), .whole = false},
 	{"repeat", value_repeat, AT(repeat), .whole = false},
 	{"retries", value_retries, AT(retries), .whole = false},
 	{"jobs", value_jobs, AT(jobs), .whole = false},
@@ -173,6 +173,17 @@ static void check_log_dir(struct checker *checker, struct section *section,
 			test->log_dir);
 }
 
+/* Its time would have to go on over the boots; how often it runs is enough. */
+static void check_reboots(struct checker *checker, struct section *section,
+			  const struct control_test *test)
+{
+	struct found found;
+
+	if (test->reboots > 0 && test->duration_s > 0 &&
+	    check_find(checker, section, "reboots", true, &found))
+		found_error(checker, &found, "not together with duration");
+}
+
 static void check_test(struct checker *checker, struct section *section,
 		       struct control_test *test)
 {
@@ -183,6 +194,7 @@ static void check_test(struct checker *checker, struct section *section,
 		check_missing(checker, section, "test_dir",
 			      " beside source_url");
 	check_log_dir(checker, section, test);
+	check_reboots(checker, section, test);
 	check_numbered_name(checker, section);
 }
 

@@ -256,6 +256,11 @@ void value_retries(struct checker *checker, const struct found *found, void *to)
 	read_number(checker, found, 0, 1000, to);
 }
 
+void value_reboots(struct checker *checker, const struct found *found, void *to)
+{
+	read_number(checker, found, 0, 100, to);
+}
+
 void value_restarts(struct checker *checker, const struct found *found,
 		    void *to)
 {

@@ -40,6 +40,8 @@ void value_sha256_of(struct checker *checker, const struct found *found,
 void value_repeat(struct checker *checker, const struct found *found, void *to);
 void value_retries(struct checker *checker, const struct found *found,
 		   void *to);
+void value_reboots(struct checker *checker, const struct found *found,
+		   void *to);
 void value_restarts(struct checker *checker, const struct found *found,
 		    void *to);
 void value_jobs(struct checker *checker, const struct found *found, void *to);

@@ -106,6 +106,22 @@ static void take_break(struct fold_entry *entry, enum fold_state state,
 	take_text(entry->message, sizeof(entry->message), event, "message");
 }
 
+static void take_reboot(struct fold_entry *entry, const struct json *event)
+{
+	if (entry->state != FOLD_RUNNING)
+		return;
+	entry->state = FOLD_REBOOTING;
+	entry->reboot++;
+	entry->reboots++;
+	take_text(entry->asked_in, sizeof(entry->asked_in), event, "boot");
+}
+
+static void take_resumption(struct fold_entry *entry)
+{
+	if (entry->state == FOLD_REBOOTING)
+		entry->state = FOLD_RUNNING;
+}
+
 static void take_test(struct fold_entry *entry, const struct json *event)
 {
 	const char *state = json_get_string(event, "state", "");
@@ -113,7 +129,12 @@ static void take_test(struct fold_entry *entry, const struct json *event)
 	if (strcmp(state, "started") == 0) {
 		entry->state = FOLD_RUNNING;
 		entry->iterations++;
+		entry->reboot = 0;
 		take_text(entry->step, sizeof(entry->step), event, "step");
+	} else if (strcmp(state, "rebooting") == 0) {
+		take_reboot(entry, event);
+	} else if (strcmp(state, "resumed") == 0) {
+		take_resumption(entry);
 	} else if (strcmp(state, "ended") == 0) {
 		take_end(entry, event);
 	} else if (strcmp(state, "interrupted") == 0) {
@@ -153,7 +174,7 @@ void fold_death(struct fold *fold, const struct death *death)
 		return;
 	entry = &fold->entries[death->entry];
 	/* Ended before it: the guest went down between two tests. */
-	if (entry->state != FOLD_RUNNING &&
+	if (!fold_is_open(entry) &&
 	    (int64_t)entry->iterations >= death->iteration)
 		return;
 	entry->state = FOLD_CRASHED;
@@ -172,6 +193,11 @@ void fold_free(struct fold *fold)
 void fold_freep(struct fold **fold)
 {
 	fold_free(*fold);
+}
+
+bool fold_is_open(const struct fold_entry *entry)
+{
+	return entry->state == FOLD_RUNNING || entry->state == FOLD_REBOOTING;
 }
 
 bool fold_is_good(const struct fold_entry *entry)
@@ -211,6 +237,9 @@ static void describe(const struct fold_entry *entry, char buffer[static 320])
 	case FOLD_RUNNING:
 		snprintf(buffer, 320, "not ended");
 		break;
+	case FOLD_REBOOTING:
+		snprintf(buffer, 320, "not ended, it reboots");
+		break;
 	case FOLD_EXITED:
 		describe_exit(entry, buffer);
 		break;
@@ -242,12 +271,16 @@ static void describe(const struct fold_entry *entry, char buffer[static 320])
 const char *fold_describe(const struct fold_entry *entry,
 			  char buffer[static 320])
 {
-	describe(entry, buffer);
-	if (entry->iterations > 1) {
-		size_t length = strlen(buffer);
+	size_t length;
 
+	describe(entry, buffer);
+	length = strlen(buffer);
+	if (entry->reboots > 0)
+		snprintf(buffer + length, 320 - length, "; rebooted %u time%s",
+			 entry->reboots, entry->reboots == 1 ? "" : "s");
+	length = strlen(buffer);
+	if (entry->iterations > 1)
 		snprintf(buffer + length, 320 - length, "; %u of %u times good",
 			 entry->good, entry->iterations);
-	}
 	return buffer;
 }

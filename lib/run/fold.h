@@ -19,7 +19,9 @@
  *   domain     run, domain, hostname, system: "dom0" | "guest" | "bare"
  *   plan       tests: names in order
  *   test       entry, iteration, test, dir, state: "started" | "ended" |
- *              "interrupted" | "crashed" | "skipped", and when ended:
+ *              "interrupted" | "crashed" | "skipped" | "rebooting" |
+ *              "resumed" (both with reboot: the number of it, from 1, in this
+ *              iteration), and when ended:
  *              outcome, message, exit_status or signal, expected (yes/no,
  *              when one was said)
  *              when started: step, the first one
@@ -34,6 +36,7 @@
 enum fold_state {
 	FOLD_PENDING,
 	FOLD_RUNNING,	  /* started, no end yet */
+	FOLD_REBOOTING,	  /* … and goes on after the reboot that it asked for */
 	FOLD_EXITED,	  /* run_command ended by itself: exit_status */
 	FOLD_SIGNALED,	  /* … by a signal */
 	FOLD_TIMED_OUT,	  /* run_command was ended by us */
@@ -52,6 +55,9 @@ struct fold_entry {
 	int term_signal;
 	bool expected_known;
 	bool expected;
+	unsigned int reboot;  /* asked for, in the last iteration; … */
+	unsigned int reboots; /* … in all of them */
+	char asked_in[37];    /* the boot it last asked in; "": this process */
 	char step[16]; /* the one that failed, or that is running */
 	char message[256];
 	uint64_t wall_usec; /* of all steps so far */
@@ -76,6 +82,9 @@ void fold_event(void *fold, const struct json *event);
 void fold_death(struct fold *fold, const struct death *death);
 void fold_free(struct fold *fold);
 void fold_freep(struct fold **fold);
+
+/* Has it begun, and not ended? */
+bool fold_is_open(const struct fold_entry *entry);
 
 /*
  * Did the test end as it should, in every iteration: with an exit status that

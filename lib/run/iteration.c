@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "run/asking.h"
 #include "run/collect.h"
 #include "run/environment.h"
 #include "run/obtain.h"
@@ -27,6 +28,9 @@ struct iteration {
 	int result_fd; /* LOCAL/TEST/ */
 	int dir_fd;    /* tempdir/test_dir, once it is there */
 	bool begun;    /* its first step */
+	bool resumed;  /* after a reboot that it asked for */
+	struct asking *asking; /* while it runs, it may ask for one */
+	char refusal[64];      /* what it was told */
 	char dir_name[CONTROL_NAME_MAX + 64];
 
 	/* How it ended; goes into the "ended" event. */
@@ -122,6 +126,20 @@ static int note_started(const struct iteration *it, struct err *e)
 	return r < 0 ? r : record_sync(it->testing->record, e);
 }
 
+static int note_reboot(const struct iteration *it, const char *state,
+		       unsigned int number, struct err *e)
+{
+	struct json *event = iteration_event(it->testing, "test");
+	int r;
+
+	json_set_string(event, "test", it->test->name);
+	json_set_string(event, "state", state);
+	json_set_int(event, "reboot", number);
+	json_set_string(event, "step", "run");
+	r = iteration_note(it->testing, event, e);
+	return r < 0 ? r : record_sync(it->testing->record, e);
+}
+
 static int note_ended(const struct iteration *it, struct err *e)
 {
 	struct json *event = iteration_event(it->testing, "test");
@@ -184,6 +202,25 @@ static void say_step(const struct iteration *it, const char *step,
 
 /* ---- one step ---------------------------------------------------------- */
 
+static unsigned int reboot_of(const struct iteration *it)
+{
+	return it->testing->fold->entries[it->testing->entry].reboot;
+}
+
+/* For the run step alone. */
+static void set_reboot(const struct iteration *it,
+		       struct environment *environment)
+{
+	char number[16];
+
+	snprintf(number, sizeof(number), "%u", reboot_of(it));
+	environment_set(environment, ASKING_VARIABLE,
+			it->asking == NULL ? NULL : asking_name(it->asking));
+	environment_set(environment, "XENTEST_REBOOT",
+			it->asking == NULL || reboot_of(it) == 0 ? NULL :
+								   number);
+}
+
 static void set_environment(const struct iteration *it,
 			    struct environment *environment)
 {
@@ -205,6 +242,7 @@ static void set_environment(const struct iteration *it,
 			full == NULL ? log_dir : full);
 	environment_set(environment, "XENTEST_SHARED", testing->shared_dir);
 	environment_set(environment, "XENTEST_ITERATION", iteration);
+	set_reboot(it, environment);
 	environment_add(environment,
 			testing->control->preferences.environment);
 	environment_add(environment, domain->environment);
@@ -241,8 +279,40 @@ static void say_limits(const struct iteration *it, const char *step,
 }
 
 /*
- * Runs @spec as @step with its output in STEP.log. Answers -ECANCELED when we
- * were told to stop: the record shows the test as begun then.
+ * Each boot has a log of its own: where a guest's disk forgets, what was
+ * written before the reboot lies in the share by now.
+ */
+static void name_log(const struct iteration *it, const char *step,
+		     char log[static 32])
+{
+	if (it->asking == NULL || reboot_of(it) == 0)
+		snprintf(log, 32, "%s.log", step);
+	else
+		snprintf(log, 32, "%s.%u.log", step, reboot_of(it));
+}
+
+/* From here on the test goes on only after the reboot. */
+static int go_down(struct iteration *it, const char *step,
+		   const struct step_result *result, struct err *e)
+{
+	unsigned int number = reboot_of(it) + 1;
+	int r;
+
+	r = note_step(it, step, result, "ended, to reboot as it asked", e);
+	if (r == 0)
+		r = note_reboot(it, "rebooting", number, e);
+	if (r < 0)
+		return r;
+	journal_say(&it->testing->about, JOURNAL_REBOOTING, LOG_NOTICE,
+		    "Asked for a reboot, number %u of %u at most", number,
+		    it->test->reboots);
+	return 1;
+}
+
+/*
+ * Runs @spec as @step with its output in STEP.log. Answers 1 when it asked for
+ * a reboot; -ECANCELED when we were told to stop: the record shows the test as
+ * begun then.
  */
 static int run_step(struct iteration *it, const char *step,
 		    struct child_spec *spec, struct step_result *result,
@@ -262,7 +332,7 @@ static int run_step(struct iteration *it, const char *step,
 	char message[256];
 	int r;
 
-	snprintf(log, sizeof(log), "%s.log", step);
+	name_log(it, step, log);
 	r = note_begin(it, step, e);
 	if (r < 0)
 		return r;
@@ -271,6 +341,8 @@ static int run_step(struct iteration *it, const char *step,
 	r = step_run(&how, result, e);
 	if (r < 0)
 		return r;
+	if (testing->rebooting)
+		return go_down(it, step, result, e);
 	if (testing->stopping)
 		return err_set(e, -ECANCELED, "stopped");
 	step_describe(result, spec->function == NULL ? NULL : "done",
@@ -413,13 +485,64 @@ static int prepare(struct iteration *it, struct err *e)
 	return r;
 }
 
+/* After a reboot: all that was prepared must still be there. */
+static int enter_again(struct iteration *it)
+{
+	const char *dir = it->test->test_dir;
+	struct err e = ERR_NONE;
+
+	if (file_open_dir(it->testing->temp_fd, dir == NULL ? "." : dir,
+			  &it->dir_fd, &e) < 0) {
+		err_wrap(&e, -ENOENT, "go on after the reboot");
+		return fail(it, "resume", e.text);
+	}
+	return 0;
+}
+
+/* It asks for a reboot. NULL: it gets one, and its end begins here. */
+static const char *on_asked(void *arg)
+{
+	struct iteration *it = arg;
+	struct testing *testing = it->testing;
+
+	if (testing->rebooting)
+		return NULL; /* one more of its processes */
+	if (testing->no_reboots != NULL)
+		return testing->no_reboots;
+	if (it->test->reboots == 0)
+		return "its section of the control file has no \"reboots\"";
+	if (reboot_of(it) >= it->test->reboots) {
+		snprintf(it->refusal, sizeof(it->refusal),
+			 "it has rebooted %u of %u times", reboot_of(it),
+			 it->test->reboots);
+		return it->refusal;
+	}
+	/* At once: no more of the test may run before the reboot. */
+	if (testing->stopping || !child_kill(testing->current))
+		return "the test is being ended";
+	testing->rebooting = true;
+	return NULL;
+}
+
+static int run_asking(struct iteration *it, struct err *e)
+{
+	int r;
+
+	r = asking_open(it->testing->loop, it->test->user, on_asked, it,
+			&it->asking, e);
+	if (r == 0)
+		r = run_command(it, "run", it->test->run_command,
+				it->test->timeout_s, &it->run, e);
+	asking_close(TAKE_PTR(it->asking));
+	return r;
+}
+
 static int run_test(struct iteration *it, struct err *e)
 {
 	int r;
 
-	r = run_command(it, "run", it->test->run_command, it->test->timeout_s,
-			&it->run, e);
-	if (r < 0)
+	r = run_asking(it, e);
+	if (r != 0)
 		return r;
 	if (it->run.child.timed_out)
 		it->outcome = "timed out";
@@ -475,7 +598,7 @@ static bool is_last(const struct iteration *it, uint64_t until_usec)
 static int open_results(struct iteration *it, struct err *e)
 {
 	const struct fold *fold = it->testing->fold;
-	unsigned int times = 1;
+	unsigned int times = it->resumed ? 0 : 1;
 
 	for (size_t i = 0; i <= it->testing->entry; i++)
 		if (strcmp(fold->entries[i].test, it->test->name) == 0)
@@ -502,6 +625,19 @@ static void say_ended(const struct iteration *it)
 		    fold_describe(entry, outcome));
 }
 
+/* Up to the command that is the test; with @it->outcome it does not come to it. */
+static int get_ready(struct iteration *it, struct err *e)
+{
+	int r;
+
+	r = it->resumed ? note_reboot(it, "resumed", reboot_of(it), e) :
+			  note_started(it, e);
+	if (r < 0)
+		return r;
+	announce(it->testing, NULL);
+	return it->resumed ? enter_again(it) : prepare(it, e);
+}
+
 static int run_steps(struct iteration *it, uint64_t until_usec, bool *last,
 		     struct err *e)
 {
@@ -509,18 +645,14 @@ static int run_steps(struct iteration *it, uint64_t until_usec, bool *last,
 
 	r = open_results(it, e);
 	if (r == 0)
-		r = note_started(it, e);
-	if (r < 0)
-		return r;
-	announce(it->testing, NULL);
-	r = prepare(it, e);
+		r = get_ready(it, e);
 	if (r == 0 && it->outcome == NULL)
 		r = run_test(it, e);
 	if (r == 0)
 		r = collect(it, e);
 	if (r == 0)
 		r = note_ended(it, e);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	say_ended(it);
 	*last = is_last(it, until_usec);
@@ -536,6 +668,8 @@ int iteration_run(struct testing *testing, uint64_t until_usec, bool *last,
 		.testing = testing,
 		.entry = entry,
 		.test = entry->test,
+		.resumed = testing->fold->entries[testing->entry].state ==
+			   FOLD_REBOOTING,
 		.result_fd = -1,
 		.dir_fd = -1,
 	};

@@ -10,13 +10,13 @@
  */
 
 /**
- * iteration_run() - run the entry that @testing stands at
+ * iteration_run() - run the entry that @testing stands at, or go on with it
  * @until_usec: loop_now_usec() until which the test starts again
  * @last:       set when this iteration is the last one
  *
  * A step that fails is in the record and no error of this function.
  *
- * Return: 0; -ECANCELED after testing_stop(); another negative errno when the
+ * Return: 0; 1 when it asked for a reboot; -ECANCELED after testing_stop(); another negative errno when the
  * record or a log cannot be written.
  */
 int iteration_run(struct testing *testing, uint64_t until_usec, bool *last,

@@ -33,6 +33,7 @@ static enum progress_state known_state(const char *word)
 	static const char *const words[] = {
 		[PROGRESS_WAITING] = "waiting",
 		[PROGRESS_TESTING] = "testing",
+		[PROGRESS_REBOOTING] = "rebooting",
 		[PROGRESS_DELIVERING] = "delivering",
 		[PROGRESS_DONE] = "done",
 		[PROGRESS_UNDELIVERED] = "undelivered",

@@ -16,6 +16,7 @@ enum progress_state {
 	PROGRESS_NOTHING, /* a word that we do not know */
 	PROGRESS_WAITING, /* for the share, or for a run */
 	PROGRESS_TESTING,
+	PROGRESS_REBOOTING,   /* as a test asked, which goes on then */
 	PROGRESS_DELIVERING,  /* all tests are over, their results on the way */
 	PROGRESS_DONE,
 	PROGRESS_UNDELIVERED, /* done, but they did not reach the share */

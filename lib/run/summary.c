@@ -162,6 +162,7 @@ static struct json *test_json(const struct fold_entry *entry)
 	static const char *const states[] = {
 		[FOLD_PENDING] = "pending",
 		[FOLD_RUNNING] = "running",
+		[FOLD_REBOOTING] = "rebooting",
 		[FOLD_EXITED] = "exited",
 		[FOLD_SIGNALED] = "signaled",
 		[FOLD_TIMED_OUT] = "timed out",
@@ -184,6 +185,8 @@ static struct json *test_json(const struct fold_entry *entry)
 	if (entry->step[0] != '\0')
 		json_set_string(test, "step", entry->step);
 	json_set_int(test, "iterations", entry->iterations);
+	if (entry->reboots > 0)
+		json_set_int(test, "reboots", entry->reboots);
 	json_set_int(test, "wall_usec", (int64_t)entry->wall_usec);
 	return test;
 }

@@ -55,7 +55,7 @@ static int skip(struct testing *testing, const struct fold_entry *required,
 static bool has_ended(const struct fold_entry *entry,
 		      const struct control_test *test)
 {
-	if (entry->state == FOLD_PENDING)
+	if (entry->state == FOLD_PENDING || entry->state == FOLD_REBOOTING)
 		return false;
 	/* Cut off exactly between two iterations: the rest is still to come. */
 	return !(entry->state >= FOLD_EXITED &&
@@ -79,6 +79,21 @@ static bool was_begun(const struct testing *testing,
 	return number == death->entry ?
 		       (int64_t)entry->iterations < death->iteration :
 		       !has_ended(entry, test);
+}
+
+/* Begun, and nobody knows how it ended: it is not run again. */
+static bool is_broken(const struct testing *testing,
+		      const struct fold_entry *entry,
+		      const struct control_test *test)
+{
+	const struct death *death = testing->death;
+
+	if (entry->state == FOLD_RUNNING || was_begun(testing, entry, test))
+		return true;
+	/* It went down before the reboot that was asked for, or in it. */
+	return entry->state == FOLD_REBOOTING && death != NULL &&
+	       (int64_t)testing->entry == death->entry &&
+	       (int64_t)entry->iterations == death->iteration;
 }
 
 static const char *why_broken(const struct testing *testing,
@@ -109,32 +124,64 @@ static int note_broken(struct testing *testing, const struct fold_entry *entry,
 		testing, crashed ? "crashed" : "interrupted", message, e);
 }
 
+/* Asked in this very boot: whoever was to reboot has yet to do so. */
+static bool is_to_reboot(const struct testing *testing,
+			 const struct fold_entry *entry)
+{
+	return entry->state == FOLD_REBOOTING &&
+	       strcmp(entry->asked_in, testing->boot_id) == 0;
+}
+
+static int run_iterations(struct testing *testing,
+			  const struct fold_entry *entry, uint64_t until_usec,
+			  struct err *e)
+{
+	bool last = false;
+	int r = 0;
+
+	while (r == 0 && !last && !testing->stopping) {
+		if (entry->state != FOLD_REBOOTING)
+			testing->iteration++;
+		r = iteration_run(testing, until_usec, &last, e);
+	}
+	return r;
+}
+
+static void say_started(const struct testing *testing,
+			const struct fold_entry *entry)
+{
+	if (entry->state == FOLD_REBOOTING)
+		journal_say(&testing->about, JOURNAL_TEST_STARTED, LOG_NOTICE,
+			    "Goes on after its reboot, number %u",
+			    entry->reboot);
+	else
+		journal_say(&testing->about, JOURNAL_TEST_STARTED, LOG_INFO,
+			    "Started, number %zu of %zu", testing->entry + 1,
+			    testing->domain->entry_count);
+}
+
 static int run_entry(struct testing *testing, struct err *e)
 {
 	const struct fold_entry *entry = &testing->fold->entries[testing->entry];
 	const struct control_test *test =
 		testing->domain->entries[testing->entry].test;
-	uint64_t until_usec;
-	bool last = false;
-	int r = 0;
 
 	testing->about.test = test->name;
 	testing->iteration = entry->iterations;
-	if (entry->state == FOLD_RUNNING || was_begun(testing, entry, test))
+	if (is_broken(testing, entry, test))
 		return note_broken(testing, entry, e);
 	if (has_ended(entry, test))
 		return 0;
-	if (unmet(testing) != NULL)
-		return skip(testing, unmet(testing), e);
-	until_usec = loop_now_usec() + test->duration_s * 1000000;
-	journal_say(&testing->about, JOURNAL_TEST_STARTED, LOG_INFO,
-		    "Started, number %zu of %zu", testing->entry + 1,
-		    testing->domain->entry_count);
-	while (r == 0 && !last && !testing->stopping) {
-		testing->iteration++;
-		r = iteration_run(testing, until_usec, &last, e);
+	if (is_to_reboot(testing, entry)) {
+		testing->step = "run";
+		testing->rebooting = true;
+		return 1;
 	}
-	return r;
+	if (entry->state != FOLD_REBOOTING && unmet(testing) != NULL)
+		return skip(testing, unmet(testing), e);
+	say_started(testing, entry);
+	return run_iterations(testing, entry,
+			      loop_now_usec() + test->duration_s * 1000000, e);
 }
 
 int testing_run(struct testing *testing, struct err *e)
@@ -151,6 +198,8 @@ int testing_run(struct testing *testing, struct err *e)
 		if (r < 0)
 			return err_wrap(e, r, "%s",
 					testing->domain->entries[i].test->name);
+		if (r > 0)
+			return r;
 	}
 	return record_sync(testing->record, e);
 }

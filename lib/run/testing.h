@@ -29,6 +29,9 @@ struct testing {
 	const char *shared_dir; /* for XENTEST_SHARED */
 	/* dom0's word on how this guest went down before; NULL: it did not. */
 	const struct death *death;
+	const char *boot_id;	/* of this boot, to tell it from those before */
+	/* Why no test may ask for a reboot; NULL: as the control file says. */
+	const char *no_reboots;
 	int local_fd;		/* results; named after the test, then .2, .3 */
 	int temp_fd;		/* the domain's tempdir */
 	int cache_fd;		/* downloads; -1: none are kept */
@@ -47,6 +50,7 @@ struct testing {
 
 	struct child *current; /* for testing_stop() */
 	bool stopping;
+	bool rebooting; /* a test asked for it, and has been ended */
 };
 
 /**
@@ -54,11 +58,17 @@ struct testing {
  *
  * A test that the record shows as begun is noted as interrupted and not run
  * again; likewise what dom0 saw begun before the guest went down, though the
- * record, which may have gone down too, does not show it. The record is synced before each test's first step, which also
- * makes the end of the test before it durable, and at the end of the list.
+ * record, which may have gone down too, does not show it. The record is synced
+ * before each test's first step, which also makes the end of the test before it
+ * durable, and at the end of the list.
  *
- * Return: 0 when every test has ended in some way; -ECANCELED after
- * testing_stop(); another negative errno when the record cannot be written.
+ * One that asked for a reboot is gone on with once that was made, unless dom0
+ * saw the machine or the guest go down in another way.
+ *
+ * Return: 0 when every test has ended in some way; 1 when the one that
+ * @testing stands at waits for the reboot that it asked for, which is in the
+ * record and synced; -ECANCELED after testing_stop(); another negative errno
+ * when the record cannot be written.
  */
 int testing_run(struct testing *testing, struct err *e);
 

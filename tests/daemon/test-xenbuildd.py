@@ -15,6 +15,7 @@ import json
 import os
 import re
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -185,6 +186,14 @@ class Test(unittest.TestCase):
         return output
 
     # ---- the good way ----------------------------------------------------
+
+    def test_a_run_may_take_the_boots_that_dom0s_tests_ask_for(self) -> None:
+        m = self.machine
+        more = f"reboots = 2\nrepeat = 3\n[XENVM1]\nname = {socket.gethostname()}\ntempdir = /tmp\ntest1 = LTP\n"
+        m.put(REQUEST, m.control() + more)
+        status, output = m.run()
+        self.assertEqual(status, 0, output)
+        self.assertEqual(m.marker()["boots_left"], str(3 + 2 + 2 * 3), "to spare, a test each, asked for here alone")
 
     def test_a_request_becomes_a_xen_to_be_booted_once(self) -> None:
         m = self.machine

@@ -19,6 +19,7 @@ struct fixture {
 	struct loop *loop;
 	struct control *control;
 	struct testing testing;
+	const char *boot_id; /* of the boot that begin_daemon() is in */
 	struct err e;
 	char steps[1024]; /* what progress was told: "LTP:build LTP:run LTP " */
 };
@@ -44,6 +45,7 @@ static inline int setup(void **state)
 	if (scratch_setup(&scratch) < 0)
 		return -1;
 	f->scratch = scratch;
+	f->boot_id = BOOT;
 	make_dirs(f->scratch, "temp");
 	make_dirs(f->scratch, "local");
 	*state = f;
@@ -107,6 +109,7 @@ static inline void begin_daemon(struct fixture *f)
 		.domain = &f->control->domains[0],
 		.about = {.run = "run1", .domain = "bob13"},
 		.hostname = "bob13.example.org",
+		.boot_id = f->boot_id,
 		.shared_dir = "/srv/shared",
 		.local_fd = open_dir(f->scratch, "local"),
 		.temp_fd = open_dir(f->scratch, "temp"),
@@ -116,7 +119,7 @@ static inline void begin_daemon(struct fixture *f)
 	};
 	f->steps[0] = '\0';
 	assert_int_equal(fold_new(testing->domain, &testing->fold, &f->e), 0);
-	assert_int_equal(record_open(testing->local_fd, BOOT, &testing->record,
+	assert_int_equal(record_open(testing->local_fd, f->boot_id, &testing->record,
 				     fold_event, testing->fold, &f->e),
 			 0);
 }

@@ -68,7 +68,7 @@ static void what_is_said_is_in_the_model(void **state)
 		"tasks_limit=100\n"
 		"retries=2\nuser=nobody\njobs=1\nexpect=1 64-66\n"
 		"sha256=0123456789ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef\n"
-		"[u]\nrun_command=r\nrequires=t\n"
+		"[u]\nrun_command=r\nrequires=t\nreboots=2\nrepeat=3\n"
 		"[XENVM0]\nname=h\ntempdir=/t\nconfig=/c.cfg\nstop=on\n"
 		"on_crash=give-up\non_watchdog=Give-Up\nrestarts=0\n"
 		"start_timeout=5s\ntest1=t\ntest2=u\ntest2.expect=3\n";
@@ -119,6 +119,9 @@ static void what_is_said_is_in_the_model(void **state)
 	assert_true(control_expects(&test->expect, 65));
 	assert_false(control_expects(&test->expect, 67));
 	assert_false(control_expects(&test->expect, 256));
+	assert_int_equal(test->reboots, 0);
+	assert_int_equal(control->tests[1].reboots, 2);
+	assert_true(control_reboots(domain) == 6);
 	assert_string_equal(control->tests[1].requires[0], "t");
 	assert_null(control->tests[1].requires[1]);
 	assert_string_equal(domain->config, "/c.cfg");

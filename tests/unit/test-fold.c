@@ -136,6 +136,69 @@ static void each_end_is_described_and_only_the_right_one_is_good(void **state)
 	}
 }
 
+static void said(struct fold *fold, const char *state)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text),
+		 "{\"event\":\"test\",\"entry\":1,\"boot\":\"b1\",\"state\":\"%s\"}",
+		 state);
+	take(fold, text);
+}
+
+static void a_test_that_reboots_is_open_and_goes_on(void **state)
+{
+	struct fold *fold = *state;
+	struct fold_entry *entry = &fold->entries[1];
+
+	started(fold);
+	said(fold, "rebooting");
+	assert_described(entry, FOLD_REBOOTING,
+			 "not ended, it reboots; rebooted 1 time");
+	assert_true(fold_is_open(entry));
+	assert_string_equal(entry->asked_in, "b1");
+	said(fold, "resumed");
+	assert_described(entry, FOLD_RUNNING, "not ended; rebooted 1 time");
+	said(fold, "rebooting");
+	said(fold, "resumed");
+	assert_int_equal(entry->reboot, 2);
+	ended(fold, "\"outcome\":\"exited\",\"exit_status\":0");
+	assert_described(entry, FOLD_EXITED, "exit status 0; rebooted 2 times");
+	assert_false(fold_is_open(entry));
+	assert_true(fold_is_good(entry));
+	started(fold);
+	assert_int_equal(entry->reboot, 0);
+	assert_int_equal(entry->reboots, 2);
+}
+
+static void only_a_test_that_runs_can_reboot(void **state)
+{
+	struct fold *fold = *state;
+
+	said(fold, "rebooting");
+	said(fold, "resumed");
+	assert_described(&fold->entries[1], FOLD_PENDING, "not run");
+	started(fold);
+	said(fold, "rebooting");
+	said(fold, "rebooting");
+	assert_int_equal(fold->entries[1].reboot, 1);
+	said(fold, "interrupted");
+	said(fold, "resumed");
+	assert_int_equal(fold->entries[1].state, FOLD_INTERRUPTED);
+}
+
+static void a_death_ends_a_test_that_was_to_reboot(void **state)
+{
+	static const struct death death = {
+		.entry = 1, .iteration = 1, .step = "run", .reason = "crash"};
+	struct fold *fold = *state;
+
+	started(fold);
+	said(fold, "rebooting");
+	fold_death(fold, &death);
+	assert_int_equal(fold->entries[1].state, FOLD_CRASHED);
+}
+
 static void what_was_not_run_says_why(void **state)
 {
 	struct fold *fold = *state;
@@ -381,6 +444,9 @@ int main(void)
 		FOLD_TEST(every_test_is_pending_at_first),
 		FOLD_TEST(a_test_that_was_started_is_running_until_it_ends),
 		FOLD_TEST(each_end_is_described_and_only_the_right_one_is_good),
+		FOLD_TEST(a_test_that_reboots_is_open_and_goes_on),
+		FOLD_TEST(only_a_test_that_runs_can_reboot),
+		FOLD_TEST(a_death_ends_a_test_that_was_to_reboot),
 		FOLD_TEST(what_was_not_run_says_why),
 		FOLD_TEST(a_test_that_took_its_guest_down_says_so),
 		FOLD_TEST(what_dom0_saw_open_crashed_whatever_the_record_shows),

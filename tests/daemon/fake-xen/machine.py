@@ -100,7 +100,7 @@ class Machine:
         control = "\n".join(["[Preferences]", "xen-tree = none", f"shared_dir = {self.share}",
                              *self.preferences, *self.sections,
                              "[LTP]\nrun_command = true\ntimeout = 1\nbuild_timeout = 1",
-                             "[fio]\nrun_command = true", ""])
+                             "[fio]\nrun_command = true\nreboots = 2", ""])
         self.put("etc/xen/xentest.conf", control)
         self.put(f"var/lib/xentest/runs/{RUN}/control.conf", control)
         self.put("var/lib/xentest/current", RUN + "\n")
