@@ -49,7 +49,8 @@ class Scenario:
     calls: list[Call] = field(default_factory=list)  # of a run that nothing happens to
     first: Disk | None = None  # the disk before them
     reboot: int = 0  # so many calls come before its first reboot
-    until: int = 0  # so many of them are looked at
+    since: int = 0  # these of them are looked at
+    until: int = 0
     paths: dict[int, str] = field(default_factory=dict)  # by inode
 
 
@@ -65,7 +66,7 @@ def significant(tree: Tree) -> Tree:
     return {path: data for path, data in tree.items() if matters(path)}
 
 
-def fresh(method: str = "command", **keys: str) -> Tree:
+def fresh(method: str = "command", **keys: str | bool) -> Tree:
     return FILES | {"root/etc/xen/xentest.conf": control(method, **keys)}
 
 
@@ -126,7 +127,7 @@ def hits(scenario: Scenario, bench: Bench) -> Iterator[tuple[Call, Tree]]:
     """Each call that is counted, and the disk that a run to it begins with."""
     armed = bench.armed(scenario)
     for at, call in enumerate(scenario.calls[:scenario.until]):
-        if call.number > 0:
+        if call.number > 0 and at >= scenario.since:
             yield call, scenario.tree if at < scenario.reboot else armed
 
 
@@ -150,6 +151,8 @@ def kills(scenario: Scenario, bench: Bench) -> Iterator[Point]:
 
 def powers(scenario: Scenario, bench: Bench) -> Iterator[Point]:
     for n, state in enumerate(disk.states(scenario.calls[:scenario.until], scenario.first, significant)):
+        if state.after < scenario.since:
+            continue
         runs = scenario.runs + [call.data.decode().strip() for call in scenario.calls[:state.after]
                                 if call.kind == disk.RUN]
         expected = Expectation(**(vars(scenario.expected) | {
@@ -188,7 +191,7 @@ def tears(scenario: Scenario, bench: Bench) -> Iterator[Point]:
     stride = 1 if EVERY else 7
     tested = [at for at, call in enumerate(scenario.calls) if call.kind == disk.RUN]
     for name, after in (("built", scenario.reboot), ("tested", tested[-1] if tested else 0)):
-        if after == 0:
+        if after == 0 or scenario.since > 0:
             continue
         replayed = scenario.first.copy()
         for call in scenario.calls[:after]:
@@ -279,6 +282,16 @@ def middle(bench: Bench, whole: Scenario) -> Scenario:
     return scenario
 
 
+def asking(bench: Bench) -> Scenario:
+    """A test of dom0's asks for a reboot: from there until it goes on."""
+    scenario = bench.record(Scenario("asks", fresh(asks=True)))
+    down = [at for at, call in enumerate(scenario.calls)
+            if call.kind == disk.SYNCFS and call.role == NOBODY and call.ino == 0]
+    scenario.since = next(at for at, call in enumerate(scenario.calls) if b'"rebooting"' in call.data)
+    scenario.until = next(at for at, call in enumerate(scenario.calls) if at > down[1] and call.kind == disk.RUN) + 1
+    return scenario
+
+
 def with_grub(bench: Bench) -> Scenario:
     """GRUB's files, and all that is around them."""
     scenario = bench.record(Scenario("grub", fresh("grub")))
@@ -291,6 +304,7 @@ def scenarios(bench: Bench) -> list[Scenario]:
     return [
         whole,
         middle(bench, whole),
+        asking(bench),
         with_grub(bench),
         bench.record(Scenario("fails", fresh(build="false"), expected=Expectation(("failed",), fails=True))),
         bench.record(Scenario("rejected", fresh("nonsense"), expected=Expectation(rejected=True, fails=True))),

@@ -77,7 +77,7 @@ test1 = first
 test2 = second
 [collects]
 @SOURCE@
-run_command = {SAYS}; echo one >logs/one
+run_command = @ASK@{SAYS}; echo one >logs/one
 log_dir = logs
 [repeats]
 run_command = {SAYS}
@@ -89,9 +89,12 @@ run_command = {SAYS}
 """
 
 
-def control(method: str = "command", build: str = ":", source: str = "") -> str:
+def control(method: str = "command", build: str = ":", source: str = "", asks: bool = False) -> str:
     """With GRUB, or with a test that is fetched, it takes twice the time."""
-    return CONTROL.replace("@METHOD@", method).replace("@BUILD@", build).replace("@SOURCE@", source)
+    text = CONTROL.replace("@METHOD@", method).replace("@BUILD@", build)
+    if asks:  # what it said before it would say again
+        source, ask = "reboots = 1", 'test -n "$XENTEST_REBOOT" || "$FAKE_BIN"/xentest reboot || exit 1; '
+    return text.replace("@SOURCE@", source).replace("@ASK@", ask if asks else "")
 
 
 GRUB_CFG = """\
@@ -525,6 +528,7 @@ def prepare_scratch(build: Path, scratch: Path) -> None:
     import io
     import tarfile
     (scratch / "bin").mkdir()
+    (scratch / "bin/xentest").symlink_to(build / "cli/xentest")
     for name in ("xl", "grub-reboot", "grub-editenv", "grub-probe", "grub-mkrelpath", "grub-script-check",
                  "journalctl", "put"):
         (scratch / "bin" / name).symlink_to(build / "tests/fault/tools")
