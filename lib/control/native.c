@@ -221,7 +221,7 @@ static void used_options(const struct scan *scan, size_t first, size_t end,
 {
 	for (size_t i = first; i < end; i++) {
 		const struct scan_block *block = &scan->blocks[i];
-		const struct scan_key *keys = &scan->keys[block->first_key];
+		const struct scan_key *keys = scan_keys(scan, block);
 
 		for (size_t k = 0; k < block->key_count; k++)
 			used[block->kind] |= UINT32_C(1)
@@ -350,7 +350,7 @@ static cfg_opt_t *block_option(struct native *native,
 static void fill_options(struct native *native, const struct scan_block *block,
 			 const struct place *place, cfg_t *cfg)
 {
-	const struct scan_key *keys = &native->scan.keys[block->first_key];
+	const struct scan_key *keys = scan_keys(&native->scan, block);
 	int lines[OPTIONS_MAX] = {0};
 
 	for (size_t i = 0; i < block->key_count; i++)
@@ -379,7 +379,7 @@ static void fill_options(struct native *native, const struct scan_block *block,
 static void fill_names(struct native *native, const struct scan_block *block,
 		       struct section *section, cfg_t *cfg)
 {
-	const struct scan_key *keys = &native->scan.keys[block->first_key];
+	const struct scan_key *keys = scan_keys(&native->scan, block);
 	cfg_opt_t *names = block_option(native, block, cfg, OPTION_NAMES);
 	unsigned int at = 1;
 

@@ -71,4 +71,11 @@ int scan_native(const char *text, struct arena *arena, scan_option_fn option,
 		struct control_report *report, struct scan *scan);
 void scan_done(struct scan *scan);
 
+/* The block->key_count keys of a block; NULL when there are none. */
+static inline const struct scan_key *scan_keys(const struct scan *scan,
+					       const struct scan_block *block)
+{
+	return block->key_count == 0 ? NULL : &scan->keys[block->first_key];
+}
+
 #endif

@@ -2,6 +2,7 @@
 #include "source/wire.h"
 
 #include <ctype.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -213,14 +214,16 @@ int wire_read_answer(int fd, int *ret_number, struct source_result *ret,
 		     struct err *e)
 {
 	CLEANUP(json_freep) struct json *object = NULL;
+	int64_t number;
 	int r;
 
 	r = read_object(fd, &object, e);
 	if (r < 0)
 		return r;
-	if (json_get_int(object, "number", 1) > 0)
+	number = json_get_int(object, "number", 1);
+	if (number > 0 || number < INT_MIN)
 		return err_set(e, -EBADMSG, "no answer");
-	*ret_number = (int)json_get_int(object, "number", 0);
+	*ret_number = (int)number;
 	copy_bytes(object, "commit", ret->commit, sizeof(ret->commit));
 	copy_bytes(object, "sha256", ret->sha256, sizeof(ret->sha256));
 	copy_bytes(object, "top", ret->top, sizeof(ret->top));
