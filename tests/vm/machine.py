@@ -172,21 +172,23 @@ class Machine:
             name = self._share_file(command.encode()).name
             command = f"trap 'rm /host/{name}' EXIT; . /host/{name}"
         token = secrets.token_hex(8)
+        output = self.share_dir / f"output-{token}"  # the serial line is slow
         self._send(
-            f"\necho; echo begin-{token}; "
-            f"timeout -k 10 {timeout:g} bash -c {shlex.quote(command)} </dev/null 2>&1; "
+            f"\ntimeout -k 10 {timeout:g} bash -c {shlex.quote(command)} "
+            f"</dev/null >/host/{output.name} 2>&1; "
             f'echo "<end-{token} $?>"\n'
         )
-        end = re.compile(
-            rf"begin-{token}\n(?P<output>.*?)<end-{token} (?P<status>\d+)>|{GREETING.pattern}",
-            re.DOTALL,
-        )
+        end = re.compile(rf"<end-{token} (?P<status>\d+)>|{GREETING.pattern}")
         found = self._expect(end, timeout + 60)
         if found is None:
             raise ShellLost(f"no answer within {timeout + 60:.0f} s: {command}")
         if found["status"] is None:
             raise ShellLost(f"the machine rebooted under: {command}")
-        return int(found["status"]), found["output"]
+        if not output.exists():
+            raise ShellLost(f"/host is not there under: {command}")
+        said = output.read_text(errors="replace")
+        output.unlink()
+        return int(found["status"]), said
 
     def check(self, command: str, timeout: float = 300) -> str:
         """Run a command that must succeed; returns its output."""
