@@ -425,6 +425,7 @@ static void scan_block(struct scanner *scanner, const struct token *word,
 		.kind = block_words[index].kind,
 		.title = block_words[index].word,
 		.line = word->line,
+		.last_line = word->line, /* one without an end has no other */
 		.start = scan->length,
 		.first_key = scan->key_count,
 	};
