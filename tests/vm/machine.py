@@ -39,8 +39,6 @@ import time
 from pathlib import Path
 
 BOOT_ID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-# What the shell's unit prints when it starts: see xentest-shell.service.
-GREETING = re.compile(rf"xentest-shell ({BOOT_ID})")
 # A serial line may lose what nobody reads yet: long commands go through /host.
 SERIAL_COMMAND_MAX = 1500
 XEN = "xen-gnulinux-simple-$(findmnt -no UUID /)"
@@ -178,12 +176,11 @@ class Machine:
             f"</dev/null >/host/{output.name} 2>&1; "
             f'echo "<end-{token} $?>"\n'
         )
-        end = re.compile(rf"<end-{token} (?P<status>\d+)>|{GREETING.pattern}")
-        found = self._expect(end, timeout + 60)
+        shell = self._shell
+        end = re.compile(rf"<end-{token} (?P<status>\d+)>")
+        found = self._expect(end, timeout + 60, of=shell)
         if found is None:
             raise ShellLost(f"no answer within {timeout + 60:.0f} s: {command}")
-        if found["status"] is None:
-            raise ShellLost(f"the machine rebooted under: {command}")
         if not output.exists():
             raise ShellLost(f"/host is not there under: {command}")
         said = output.read_text(errors="replace")
@@ -392,14 +389,25 @@ class Machine:
                 self._reconnect()
             self._unread += self._decoder.decode(data).replace("\r", "")
 
-    def _expect(self, wanted: re.Pattern[str], timeout: float) -> re.Match[str] | None:
-        """Read COM2 until the pattern is there; None: not within the time."""
+    def _expect(
+        self,
+        wanted: re.Pattern[str],
+        timeout: float,
+        *,
+        of: socket.socket | None = None,
+    ) -> re.Match[str] | None:
+        """Read COM2 until the pattern is there; None: not within the time.
+
+        of: the connection that it has to come by; with another QEMU it is lost
+        """
         deadline = time.monotonic() + timeout
         while True:
             found = wanted.search(self._unread)
             if found is not None:
                 self._unread = self._unread[found.end() :]
                 return found
+            if of is not None and self._shell is not of:
+                raise ShellLost("the machine went down under a command")
             left = deadline - time.monotonic()
             if left <= 0:
                 return None
