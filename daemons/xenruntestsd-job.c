@@ -23,7 +23,7 @@ enum {
 	FETCH_LIMIT_S = 60,
 	BEGUN_LIMIT_S = 30, /* a share that hangs delays one test by this */
 	STOP_LIMIT_S = 10,  /* of the unit's TimeoutStopSec */
-	REBOOT_LIMIT_S = 60, /* to have in the share what a guest may forget */
+	REBOOT_LIMIT_S = 60, /* for dom0's record, which is on its disk anyway */
 	FINISH_LIMIT_S = 10 * 60, /* until dom0 is told not to wait */
 };
 
@@ -425,12 +425,25 @@ static int run_list(struct job *job, struct err *e)
  */
 static int go_down(struct job *job, struct err *e)
 {
-	courier_send(job->courier);
-	courier_hurry(job->courier, REBOOT_LIMIT_S * SECOND_USEC);
-	if (job->stopping)
-		return err_set(e, -ECANCELED, "stopped");
+	int r = 0;
+
 	notify_status("%s: waits for the reboot that it asked for",
 		      job->testing.fold->entries[job->testing.entry].test);
+	if (job->in_dom0) {
+		courier_send(job->courier);
+		courier_hurry(job->courier,
+			      (job->stopping ? STOP_LIMIT_S : REBOOT_LIMIT_S) *
+				      SECOND_USEC);
+	} else if (!job->stopping) {
+		/* Its disk may forget: then the share has to know all of it. */
+		put_state(job, "delivering", &job->testing);
+		r = courier_settle(job->courier, FINISH_LIMIT_S * SECOND_USEC,
+				   e);
+	}
+	if (job->stopping)
+		return err_set(e, -ECANCELED, "stopped");
+	if (r < 0)
+		return err_wrap(e, r, "reboot, with results that are here alone");
 	put_state(job, "rebooting", &job->testing);
 	return job->in_dom0 ? 0 : reboot_now(e);
 }

@@ -96,6 +96,7 @@ int host_come_back(struct host *host, struct err *e)
 	if (host->marker.boots_left == 0)
 		return err_set(e, -ELOOP,
 			       "a test asked for a reboot, and no more boots are left");
+	host_gather(host);
 	r = host_boot_again(host, CAUSE_TEST, e);
 	if (r == 0)
 		r = run_note_shutdown(host->run, e);

@@ -103,7 +103,7 @@ static void restart(struct guest *guest)
 	guest_unwatch(guest);
 	guest->state = GUEST_PENDING;
 	guest->has_domid = false; /* but still known, to clear it away */
-	guest->half_made = false;
+	guest->ours = guest->half_made = guest->away = false;
 	guest->waiting = false;
 	guest->rebooting = false;
 	host_check(guest->host);
@@ -131,6 +131,9 @@ void guest_has_died(struct guest *guest, const struct domains_info *info)
 	if (has_open_test(guest))
 		snprintf(message, sizeof(message), "%s during %s (%s)",
 			 death.reason, guest->test, guest->step);
+	else if (guest->state == GUEST_PENDING)
+		snprintf(message, sizeof(message),
+			 "%s while nobody watched over it", death.reason);
 	else
 		snprintf(message, sizeof(message), "%s before its first test",
 			 death.reason);

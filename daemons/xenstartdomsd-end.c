@@ -135,7 +135,9 @@ void guest_finish(struct guest *guest, enum guest_state state)
 {
 	guest->state = state;
 	guest_unwatch(guest);
-	guest_stop(guest);
+	/* Else we are on our way out, and this may not even be recorded. */
+	if (!guest->host->stopping)
+		guest_stop(guest);
 	host_check(guest->host);
 }
 
@@ -177,17 +179,18 @@ void guest_give_up(struct guest *guest, const char *format, ...)
 /* A test may do so, or ask for it: the guest has start_timeout to come back. */
 static void has_rebooted(struct guest *guest)
 {
-	uint64_t max = GUEST_REBOOTS_MAX + control_reboots(guest->control);
 	char message[128] = "it rebooted";
 
-	if (guest->reboots++ >= max) {
-		guest_give_up(guest, "it rebooted more than %" PRIu64 " times",
-			      max);
-		return;
-	}
-	if (guest->rebooting)
+	/* Who asked pays with the one thing that was granted. */
+	if (guest->granted && guest->asked++ < control_reboots(guest->control)) {
 		snprintf(message, sizeof(message),
 			 "it reboots, as %.100s asked", guest->test);
+	} else if (guest->reboots++ >= GUEST_REBOOTS_MAX) {
+		guest_give_up(guest, "it rebooted more than %d times",
+			      GUEST_REBOOTS_MAX);
+		return;
+	}
+	guest->granted = false;
 	guest_unwatch(guest);
 	guest_note(guest, "starting", message, "reboot");
 	journal_say(&guest->about, JOURNAL_PLAIN, LOG_NOTICE, "I%s",
@@ -203,6 +206,19 @@ static void take_leave(struct guest *guest, const struct domains_info *info)
 		has_rebooted(guest);
 	else
 		guest_has_died(guest, info);
+}
+
+void guest_went_unseen(struct guest *guest)
+{
+	struct domains_info info = { .reason = DOMAINS_NO_REASON };
+	struct err e = ERR_NONE;
+
+	guest->domid = (unsigned int)guest->known_domid;
+	guest->has_domid = true;
+	if (domains_info(guest->host->xen, guest->domid, &info, &e) < 0)
+		guest_give_up(guest, "%s", e.text);
+	else
+		take_leave(guest, &info);
 }
 
 void guest_on_released(struct guest *guest)

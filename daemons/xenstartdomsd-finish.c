@@ -175,10 +175,9 @@ static size_t count_done(const struct host *host)
 	return count;
 }
 
-int host_finish(struct host *host, struct err *e)
+void host_gather(struct host *host)
 {
 	struct err trouble = ERR_NONE;
-	char message[96];
 
 	notify_status("Collecting what the tests left");
 	if (keep_dmesg(host, &trouble) < 0)
@@ -187,6 +186,13 @@ int host_finish(struct host *host, struct err *e)
 	close_consoles(host);
 	host_collect(host);
 	in_child(host, &host->about, share_dmesg, host);
+}
+
+int host_finish(struct host *host, struct err *e)
+{
+	char message[96];
+
+	host_gather(host);
 	snprintf(message, sizeof(message), "%zu of %zu domains done",
 		 count_done(host), host->guest_count);
 	host_note_stage(host, "tests", "ok", message);

@@ -24,20 +24,21 @@ struct guard {
 	int root_fd;
 	struct loop *loop;
 	struct marker marker;
+	char boot_id[37];
 	struct journal about;
 	bool *over;
 	int result;
 	struct err e;
 };
 
-/* Is the boot still to be proven? */
+/* Is the boot still to be proven? Then the marker names another one. */
 static bool is_pending(const struct guard *guard)
 {
 	struct marker now;
 	struct err ignored = ERR_NONE;
 
 	return marker_load(guard->root_fd, &now, &ignored) == 0 &&
-	       now.stage == MARKER_BOOT &&
+	       strcmp(now.boot_id, guard->boot_id) != 0 &&
 	       strcmp(now.run, guard->marker.run) == 0;
 }
 
@@ -131,16 +132,14 @@ static int wait_for_proof(struct guard *guard, struct err *e)
 }
 
 /* Only a boot that the marker waits for, and only one into Xen. */
-static bool is_wanted(const struct guard *guard, struct err *e, int *r)
+static bool is_wanted(struct guard *guard, struct err *e, int *r)
 {
 	struct running running;
-	char boot_id[37];
 
 	*r = running_read(guard->root_fd, &running, e);
 	if (*r == 0)
-		*r = run_boot_id(boot_id, e);
-	return *r == 0 && guard->marker.stage == MARKER_BOOT &&
-	       strcmp(guard->marker.boot_id, boot_id) != 0 &&
+		*r = run_boot_id(guard->boot_id, e);
+	return *r == 0 && strcmp(guard->marker.boot_id, guard->boot_id) != 0 &&
 	       running.role == RUNNING_DOM0;
 }
 

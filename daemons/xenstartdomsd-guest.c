@@ -493,6 +493,10 @@ void guest_begin(struct guest *guest)
 		   find(guest, false, &domid, &ignored) == 0) {
 		has_come(guest, domid); /* dead, but not gone */
 		clear_away(guest);
+	} else if (guest->away) {
+		guest_reawait(guest);
+	} else if (guest->ours && !guest->half_made && guest->known_domid > 0) {
+		guest_went_unseen(guest);
 	} else if (guest->control->config != NULL) {
 		create(guest);
 	} else {

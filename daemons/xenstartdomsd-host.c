@@ -35,7 +35,7 @@ static void take_death(struct guest *guest, const struct json *event)
 	guest->deaths++;
 	if (death.entry >= 0)
 		guest->death = death;
-	guest->half_made = false;
+	guest->ours = guest->half_made = guest->away = false;
 	guest->state = guest_may_restart(guest, death.reason) ? GUEST_PENDING :
 								GUEST_DIED;
 }
@@ -59,9 +59,16 @@ static void take_charge(struct host *host, const struct json *event)
 	}
 }
 
+static void take_starting(struct guest *guest, const struct json *event)
+{
+	guest->away = json_get(event, "reason") != NULL; /* "reboot" */
+	if (!guest->away)
+		guest->ours = guest->half_made = true;
+}
+
 static void take_started(struct guest *guest, const struct json *event)
 {
-	guest->half_made = false;
+	guest->half_made = guest->away = false;
 	guest->known_domid = json_get_int(event, "domid", -1);
 }
 
@@ -91,9 +98,8 @@ static void take_event(void *arg, const struct json *event)
 		take_death(guest, event);
 	else if (strcmp(state, "given up") == 0)
 		guest->state = GUEST_GIVEN_UP;
-	else if (strcmp(state, "starting") == 0 && this_boot &&
-		 json_get(event, "reason") == NULL /* "reboot" */)
-		guest->ours = guest->half_made = true;
+	else if (strcmp(state, "starting") == 0 && this_boot)
+		take_starting(guest, event);
 	else if (strcmp(state, "started") == 0 && this_boot)
 		take_started(guest, event);
 }
@@ -168,6 +174,8 @@ int host_publish(struct host *host, struct err *e)
 	int r;
 
 	r = guests_new(host, e);
+	if (r == 0)
+		r = watchdog_begin(host, e);
 	if (r < 0)
 		return r;
 	host->held = true;
@@ -237,7 +245,9 @@ static void begin_next(struct host *host)
 	for (size_t i = 0; i < host->guest_count; i++) {
 		if (count_if(host, is_being_started) >= HOST_CREATING_MAX)
 			return;
-		if (host->guests[i].state == GUEST_PENDING)
+		/* Again, if it had died unseen and may be started anew. */
+		while (host->guests[i].state == GUEST_PENDING &&
+		       !host->stopping)
 			guest_begin(&host->guests[i]);
 	}
 }
@@ -377,8 +387,6 @@ int host_supervise(struct host *host, struct err *e)
 	int r;
 
 	r = watch(host, e);
-	if (r == 0)
-		r = watchdog_begin(host, e);
 	if (r < 0)
 		return r;
 	host_note_stage(host, "guests", "started",
@@ -386,7 +394,6 @@ int host_supervise(struct host *host, struct err *e)
 	host->held = false;
 	host_check(host);
 	r = loop_run(host->loop, &host->over, e);
-	watchdog_end(host);
 	loop_source_free(TAKE_PTR(host->run_timer));
 	store_unwatch(TAKE_PTR(host->introduced));
 	store_unwatch(TAKE_PTR(host->released));

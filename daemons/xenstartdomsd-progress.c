@@ -191,7 +191,7 @@ static void is_rebooting(struct guest *guest, const struct progress *said)
 	is_testing(guest, said);
 	if (guest_is_final(guest))
 		return;
-	guest->rebooting = true;
+	guest->rebooting = guest->granted = true;
 	if (guest_is_dom0(guest))
 		waits_to_reboot(guest);
 	else

@@ -58,7 +58,12 @@ static int arm(struct host *host, struct err *e)
 	event = record_event("watchdog");
 	json_set_int(event, "id", host->watchdog_id);
 	r = record_add(host->run->record, event, e);
-	return r < 0 ? r : record_sync(host->run->record, e);
+	if (r == 0)
+		r = record_sync(host->run->record, e);
+	/* The next of us would not know of it. */
+	if (r < 0)
+		domains_feed_watchdog(host->xen, host->watchdog_id, 0, &over);
+	return r;
 }
 
 int watchdog_begin(struct host *host, struct err *e)
@@ -82,8 +87,8 @@ void watchdog_end(struct host *host)
 {
 	struct err ignored = ERR_NONE;
 
-	if (host->watchdog_timer == NULL)
-		return;
 	loop_source_free(TAKE_PTR(host->watchdog_timer));
-	domains_feed_watchdog(host->xen, host->watchdog_id, 0, &ignored);
+	if (host->watchdog_id != 0 && host->xen != NULL)
+		domains_feed_watchdog(host->xen, host->watchdog_id, 0,
+				      &ignored);
 }

@@ -137,6 +137,8 @@ static int end_failed(struct host *host, int r, struct err *e)
 	if (r >= 0 || r == -ECANCELED || host->run == NULL ||
 	    record_has_failed(host->run->record))
 		return r;
+	if (host->running.role == RUNNING_DOM0)
+		host_collect(host);
 	ended = host_end(host, "failed", e->text, &late);
 	/* A Xen that cannot run guests is no place to be left in. */
 	if (ended == 0 && host->running.role == RUNNING_DOM0 &&
@@ -163,6 +165,12 @@ static int run_host(struct host *host, struct err *e)
 	if (gethostname(host->hostname, sizeof(host->hostname) - 1) < 0)
 		return err_errno(e, "read the host name");
 	r = end_failed(host, run_stages(host, e), e);
+	/*
+	 * Started again, we feed the one that is armed; if even that fails until
+	 * systemd has enough, it is what brings the machine to its next boot.
+	 */
+	if (host->run == NULL || !record_has_failed(host->run->record))
+		watchdog_end(host);
 	/* Told to stop, the run goes on with the next start of us. */
 	if (r == -ECANCELED)
 		r = 0;

@@ -90,7 +90,10 @@ struct guest {
 	bool waiting;
 	bool undelivered; /* what its tests left is in it, and nowhere else */
 	bool rebooting; /* as its open test asked, which goes on then */
-	unsigned int reboots;
+	bool granted;	/* … and it is not down yet */
+	bool away;	/* it rebooted, says the record, and was not back yet */
+	unsigned int reboots; /* that nobody asked for */
+	uint64_t asked;	      /* … and that its tests did */
 
 	unsigned int deaths; /* in the whole run */
 	struct death death;  /* the last one that had a test open */
@@ -161,6 +164,9 @@ int host_end(struct host *host, const char *result, const char *message,
 /* What the domains left in the share goes to the run's directory. */
 void host_collect(struct host *host);
 
+/* Likewise, with what Xen said in this boot; consoles are closed. */
+void host_gather(struct host *host);
+
 /* Reboots by systemd, into the default entry; waits for the end of us. */
 int host_reboot(struct host *host, const char *why, struct err *e);
 
@@ -209,6 +215,8 @@ void guest_begin(struct guest *guest);
 void guest_on_introduced(struct guest *guest);
 /* A domain went: is it this one? */
 void guest_on_released(struct guest *guest);
+/* One that the record knows to have run in this boot is there no more. */
+void guest_went_unseen(struct guest *guest);
 /* It does not go on: says so, in record and journal, and stops it if asked. */
 void guest_give_up(struct guest *guest, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
@@ -254,7 +262,7 @@ void guest_note(struct guest *guest, const char *state, const char *message,
 		const char *reason);
 
 /*
- * dom0's watchdog, of HOST_WATCHDOG_S: armed while domains are watched over. A
+ * dom0's watchdog, of HOST_WATCHDOG_S: armed while we have domains to care for. A
  * Xen that has none for us is no failure. It outlives a crash of ours, and is
  * fed again by the next of us.
  */

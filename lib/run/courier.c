@@ -256,11 +256,10 @@ bool courier_hurry(struct courier *courier, uint64_t limit_usec)
 	return false;
 }
 
-int courier_finish(struct courier *courier, uint64_t limit_usec, struct err *e)
+int courier_settle(struct courier *courier, uint64_t limit_usec, struct err *e)
 {
 	int r;
 
-	courier->delivery.last = true;
 	courier_send(courier);
 	/* However long the pause would still be: it may be back. */
 	if (courier->child == NULL)
@@ -268,7 +267,7 @@ int courier_finish(struct courier *courier, uint64_t limit_usec, struct err *e)
 	r = wait_for_it(courier, limit_usec, e);
 	if (r < 0)
 		return r;
-	if (courier->last_is_there)
+	if (is_all_there(courier))
 		return 0;
 	if (courier->stopped)
 		return err_set(e, -ECANCELED, "stopped");
@@ -276,6 +275,12 @@ int courier_finish(struct courier *courier, uint64_t limit_usec, struct err *e)
 		return set_silent(courier, e);
 	return err_set(e, courier->why < 0 ? courier->why : -EIO, "%s",
 		       courier->why_text.text);
+}
+
+int courier_finish(struct courier *courier, uint64_t limit_usec, struct err *e)
+{
+	courier->delivery.last = true;
+	return courier_settle(courier, limit_usec, e);
 }
 
 void courier_stop(struct courier *courier)

@@ -61,16 +61,20 @@ void courier_send(struct courier *courier);
 bool courier_hurry(struct courier *courier, uint64_t limit_usec);
 
 /**
- * courier_finish() - bring over the rest and remove the control file's copy
+ * courier_settle() - bring over all that lies here now, through all trouble
  * @limit_usec: not longer than this; UINT64_MAX: until courier_stop()
  *
  * Return: 0; -ECANCELED after courier_stop(); the last delivery's negative
  * errno, -ETIMEDOUT when the share does not answer. It may be called again.
  */
+int courier_settle(struct courier *courier, uint64_t limit_usec,
+		   struct err *e);
+
+/* Likewise, and remove the control file's copy: nothing more is to come. */
 int courier_finish(struct courier *courier, uint64_t limit_usec,
 		   struct err *e);
 
-/* From a callback: end the wait of courier_hurry() or courier_finish(). */
+/* From a callback: end the wait of any of these. */
 void courier_stop(struct courier *courier);
 
 #endif

@@ -167,7 +167,7 @@ static int add_line(struct record *record, const char *line, size_t length,
 	return r;
 }
 
-int record_add(struct record *record, struct json *event, struct err *e)
+static int add(struct record *record, struct json *event, struct err *e)
 {
 	CLEANUP(json_freep) struct json *owned = event;
 	CLEANUP(freep) char *line = NULL;
@@ -185,13 +185,19 @@ int record_add(struct record *record, struct json *event, struct err *e)
 		return err_set(e, -E2BIG, "an event of %zu bytes", length);
 	line[length] = '\n'; /* in place of the NUL: one write() */
 	r = add_line(record, line, length + 1, e);
-	if (r < 0) {
-		record->failed = true;
+	if (r < 0)
 		return err_wrap(e, r, "%s", RECORD_NAME);
-	}
 	record->length++;
 	record->size += length + 1;
 	return 0;
+}
+
+int record_add(struct record *record, struct json *event, struct err *e)
+{
+	int r = add(record, event, e);
+
+	record->failed |= r < 0;
+	return r;
 }
 
 int record_sync(struct record *record, struct err *e)

@@ -144,6 +144,19 @@ class Reboot(plain.Domain):
         self.assert_ends(self.daemon(), "Results stay here for now", "Asked for a reboot")
         self.assertEqual(outcomes(self.local / "record.jsonl"), ["first exited 0", "up rebooting"])
 
+    def test_a_guest_does_not_go_down_with_what_it_alone_has(self) -> None:
+        away = self.dir / "away"
+        self.text = self.text.replace("test -n", f"mv {self.own} {away}; touch {self.own}; test -n")
+        self.begin()
+        process = self.daemon()
+        wait_until("it tries", lambda: "Results stay here for now" in self.said())
+        self.assertEqual((self.reboots(), self.state()["state"]), (0, "delivering"))
+        self.own.unlink()
+        away.rename(self.own)
+        self.assert_ends(process, "The share takes results again")
+        self.assertEqual((self.reboots(), self.state()["state"]), (1, "rebooting"))
+        self.assertEqual(outcomes(self.record), ["first exited 0", "up rebooting"])
+
     def test_once_refuses_and_the_command_says_so(self) -> None:
         file = self.put("control.conf", self.text)
         done = self.call("--once", "--control", file, "--shared", self.share, "--name", "bob13")

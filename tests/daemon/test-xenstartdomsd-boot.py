@@ -355,7 +355,7 @@ class BootGuard(Case):
         time.sleep(0.5)
         self.assertIsNone(daemon.poll())
         new = m.root / "etc/new"
-        new.write_text((m.root / "etc/xen_start_tests").read_text().replace("stage = boot", "stage = test"))
+        new.write_text((m.root / "etc/xen_start_tests").read_text().replace("stage = boot", "stage = test").replace(OTHER_BOOT, THIS_BOOT))
         new.rename(m.root / "etc/xen_start_tests")
         daemon.communicate(timeout=10)
         self.assertEqual((daemon.returncode, m.reboots()), (0, 0))
@@ -386,9 +386,14 @@ class BootGuard(Case):
         self.assertEqual(self.machine.reboots(), 0)
 
     def test_a_boot_that_was_proven_needs_no_guard(self) -> None:
-        self.machine.mark(stage="test", boot_timeout="0")
+        self.machine.mark(stage="test", boot_id=THIS_BOOT, boot_timeout="0")
         self.machine.go("--boot-guard")
         self.assertEqual(self.machine.reboots(), 0)
+
+    def test_a_boot_in_the_middle_of_the_tests_is_guarded_too(self) -> None:
+        self.machine.mark(stage="test", boot_timeout="0")
+        self.machine.go("--boot-guard")
+        self.assertEqual(self.machine.reboots(), 1)
 
 
 class CommandLine(Case):

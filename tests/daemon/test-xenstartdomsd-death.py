@@ -53,6 +53,46 @@ class Dying(Case):
         self.assertIn("crashes: Starts again, for the rest of its tests: 1 of 3 times", said)
         self.assertIn("died 1 time\n", self.summary())
 
+    def dies_unseen(self, keys: str) -> str:
+        """It crashes while there is no daemon."""
+        m = self.machine
+        m.guest("crashes", ["state testing LTP run 1", "sleep 1.5", "crash"], fake_again=GOOD, keys=keys, on_crash="destroy")
+        m.make_run()
+        daemon = m.start()
+        wait_until(lambda: self.states("crashes")[-1:] == ["running"], "its test")
+        daemon.send_signal(signal.SIGKILL)
+        daemon.communicate()
+        wait_until(lambda: m.xen.store.read("/local/domain/1/name") is None, "its end")
+        said = m.go()
+        self.assert_ended("finished")
+        return said
+
+    def test_one_that_died_while_nobody_looked_has_died(self) -> None:
+        said = self.dies_unseen("")
+        self.assertEqual(self.states("crashes"),
+                         ["starting", "started", "running", "died", "starting", "started", "running", "done"])
+        self.assertIn("while nobody watched over it", said)
+
+    def test_that_is_the_end_of_one_that_is_to_be_given_up(self) -> None:
+        self.dies_unseen("on_crash = give-up")
+        self.assertEqual(self.states("crashes"), ["starting", "started", "running", "died"])
+        self.assertEqual(self.verbs().count("create"), 1)
+
+    def test_one_that_was_rebooting_is_waited_for(self) -> None:
+        m = self.machine
+        m.mark(stage="test", boot_id=THIS_BOOT)
+        m.guest("again", ["await", *GOOD])
+        m.make_run({"event": "domain", "domain": "again", "state": "starting", "boot": THIS_BOOT},
+                   {"event": "domain", "domain": "again", "state": "started", "domid": 9, "boot": THIS_BOOT},
+                   {"event": "domain", "domain": "again", "state": "starting", "reason": "reboot", "boot": THIS_BOOT})
+        daemon = m.start()
+        wait_until(lambda: any(e.get("stage") == "guests" for e in m.events("stage")), "its beginning")
+        m.xl("create", "-p", "-f", m.config("again"))
+        m.xl("unpause", "1")
+        said, _ = daemon.communicate(timeout=60)
+        self.assertEqual((daemon.returncode, self.verbs().count("create")), (0, 1), said)
+        self.assertEqual(m.last("again")["state"], "done")
+
     def test_its_consoles_are_kept_one_after_the_other(self) -> None:
         m = self.machine
         m.guest("crashes", CRASH, fake_again=["print life two", *GOOD])

@@ -105,6 +105,17 @@ class Dom0(Case):
         self.assertEqual(m.last(DOM0)["state"], "given up")
         self.assertEqual(m.reboots(), 0)
 
+    def test_what_guests_left_is_here_before_the_machine_goes_down(self) -> None:
+        m = self.machine
+        m.guest("guest1", GOOD)
+        m.make_run(self.here())
+        daemon = self.start()
+        self.ask()
+        self.end(daemon)
+        self.assert_goes_down()
+        self.assertIn('"done"', (m.run_dir / "guest1/record.jsonl").read_text())
+        self.assertIn("(XEN)", (m.run_dir / "xl-dmesg.log").read_text())
+
     def test_without_boots_left_the_run_says_so(self) -> None:
         m = self.machine
         m.mark(stage="test", boots_left=0)

@@ -8,6 +8,7 @@ fake-xen/ in place of those that they replace.
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import socket
 import sys
@@ -386,6 +387,21 @@ class InDom0(Case):
         self.assertNotIn("no watchdog", said)
         self.assertEqual(self.watchdog(), "1 0\n")
         self.assertEqual(len(m.events("watchdog")), 1)
+
+    def test_a_run_that_fails_when_taken_up_again_leaves_no_watchdog(self) -> None:
+        m = self.machine
+        m.mark(on_failure="stay")
+        m.guest("guest1", ["await", "sleep 2", *GOOD])
+        m.make_run()
+        daemon = m.start()
+        wait_until(lambda: self.watchdog() == "1 900\n", "the watchdog")
+        wait_until(lambda: any(e["state"] == "started" for e in m.events("domain")), "the guest")
+        daemon.kill()
+        daemon.communicate()
+        shutil.rmtree(m.share)
+        m.go(status=1)
+        self.assert_ended("failed")
+        self.assertEqual(self.watchdog(), "1 0\n")
 
     def test_a_watchdog_that_is_not_to_be_had_is_no_failure(self) -> None:
         m = self.machine

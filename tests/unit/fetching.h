@@ -61,7 +61,7 @@ static inline struct got fetch_url(const struct scratch *s, const char *url,
 		.work_fd = work_fd,
 		.retries = retries,
 		.pause_ms = 1,
-		.stall_s = 1,
+		.stall_s = strstr(url, "/stall/") != NULL ? 1 : 30,
 		.bytes_max = BYTES_MAX,
 	};
 	struct fetch_result result = { .fd = -1 };
