@@ -285,10 +285,10 @@ def middle(bench: Bench, whole: Scenario) -> Scenario:
 def asking(bench: Bench) -> Scenario:
     """A test of dom0's asks for a reboot: from there until it goes on."""
     scenario = bench.record(Scenario("asks", fresh(asks=True)))
-    down = [at for at, call in enumerate(scenario.calls)
-            if call.kind == disk.SYNCFS and call.role == NOBODY and call.ino == 0]
-    scenario.since = next(at for at, call in enumerate(scenario.calls) if b'"rebooting"' in call.data)
-    scenario.until = next(at for at, call in enumerate(scenario.calls) if at > down[1] and call.kind == disk.RUN) + 1
+    calls = list(enumerate(scenario.calls))
+    scenario.since = next(at for at, call in calls if b'"rebooting"' in call.data)
+    down = next(at for at, call in calls if at > scenario.since and call.kind == disk.SYNCFS and call.role == NOBODY)
+    scenario.until = next(at for at, call in calls if at > down and call.kind == disk.RUN) + 1
     return scenario
 
 
