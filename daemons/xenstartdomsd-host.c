@@ -191,6 +191,7 @@ int host_publish(struct host *host, struct err *e)
 				      publish_to(guest, &trouble);
 		if (r == 0)
 			continue;
+		host->share_hangs |= r == -ETIMEDOUT;
 		failed++;
 		*e = trouble;
 		guest_give_up(guest,

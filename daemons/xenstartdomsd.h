@@ -124,7 +124,7 @@ struct host {
 	uint64_t watchdog_s; /* 0: none */
 	uint32_t watchdog_id; /* in this boot; 0: none yet */
 	struct loop_source *watchdog_timer;
-	bool share_hangs; /* found out at the end: nothing is collected then */
+	bool share_hangs; /* found out: nothing is collected then */
 };
 
 /*
