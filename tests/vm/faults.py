@@ -156,6 +156,7 @@ def domain_is_whole(this: Round, name: str, state: str, events: list[dict[str, A
 
 def run_is_whole(machine: Machine, this: Round, last: run.Status, target: Path) -> None:
     """What must hold after any run."""
+    this.must(this.injected, "it was over before the first fault")
     this.result = last["result"]
     this.must(this.result == "finished", f"it ended as {this.result}")
     events = record(target / "run/record.jsonl")
