@@ -350,21 +350,21 @@ static void create(struct guest *guest)
 		guest_give_up(guest, "%s", e.text);
 }
 
-static bool is_gone(const struct guest *guest)
+static bool is_in(const struct guest *guest, enum domains_state state)
 {
 	struct domains_info info = { 0 };
 	struct err ignored = ERR_NONE;
 
 	return domains_info(guest->host->xen, guest->domid, &info, &ignored) ==
 		       0 &&
-	       info.state == DOMAINS_GONE;
+	       info.state == state;
 }
 
 static void on_cleared(void *arg, int r, const struct err *failed)
 {
 	struct guest *guest = arg;
 	/* The xl that watches over it may have been faster. */
-	bool cleared = r == 0 || is_gone(guest);
+	bool cleared = r == 0 || is_in(guest, DOMAINS_GONE);
 
 	guest->call = NULL;
 	guest->has_domid = false;
@@ -407,16 +407,6 @@ static void take_up(struct guest *guest)
 }
 
 /* Recorded as started, and that is all that was done. */
-static bool is_paused(const struct guest *guest)
-{
-	struct domains_info info = { 0 };
-	struct err ignored = ERR_NONE;
-
-	return domains_info(guest->host->xen, guest->domid, &info, &ignored) ==
-		       0 &&
-	       info.state == DOMAINS_PAUSED;
-}
-
 static void let_go(struct guest *guest)
 {
 	struct err e = ERR_NONE;
@@ -436,7 +426,7 @@ static void begin_known(struct guest *guest)
 		clear_away(guest);
 		return;
 	}
-	if (guest->ours && is_paused(guest)) {
+	if (guest->ours && is_in(guest, DOMAINS_PAUSED)) {
 		let_go(guest);
 		return;
 	}
